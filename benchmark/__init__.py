@@ -1,0 +1,1 @@
+"""The benchmark: streams, backbones, runs, results and reports."""

@@ -1,0 +1,1 @@
+"""Backbones: pre-trained image towers, with a text head where the model has one."""

@@ -1,0 +1,1 @@
+"""Images on their way from a stream to a model."""

@@ -1,0 +1,61 @@
+"""From finished runs to leaderboard.csv, runs.csv and figures. Loads pandas and matplotlib when first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.result import RunResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.reporting.rows import Defaults
+
+
+def write_report(
+    results: Sequence[RunResult], folder: Path, defaults: Defaults | None = None, figures: bool = True
+) -> pd.DataFrame:
+    """Write ``leaderboard.csv``, ``runs.csv`` and ``figures/*.png`` under `folder`; return the leaderboard.
+
+    Each file is replaced as a whole and depends on the set of results only. Figures of streams that have
+    no results any more are removed.
+    defaults: strategy name -> default hyper-parameters, so that `settings` shows only what was changed.
+    ValueError without results, for a bad cell in a result, or for a run given twice.
+    """
+    from benchmark.reporting import tables
+    from benchmark.reporting.rows import group
+
+    if not results:
+        raise ValueError(f"no finished runs in {folder}")
+    rows = group(results, defaults)
+    leaderboard = tables.leaderboard_of(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "leaderboard.csv", tables.to_csv(leaderboard))
+    _replace(folder / "runs.csv", tables.to_csv(tables.runs_of(rows)))
+    if figures:
+        _write_figures(rows, folder / "figures")
+    return leaderboard
+
+
+def _write_figures(rows: list, folder: Path) -> None:
+    from benchmark.reporting.figures import KINDS, draw
+
+    folder.mkdir(exist_ok=True)
+    written = set()
+    for name, data in draw(rows):
+        _replace(folder / name, data)
+        written.add(name)
+    for kind in KINDS:
+        for path in folder.glob(f"{kind}-*.png"):
+            if path.name not in written:
+                path.unlink()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside `path` and move there: a reader sees the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)

@@ -1,0 +1,177 @@
+"""One run: from a specification to a result, saved after each domain and continued from there."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import ConcatDataset
+
+from benchmark.backbones.base import Backbone
+from benchmark.config import RunSpec
+from benchmark.cost import PeakMemory
+from benchmark.data.dataset import labels_of
+from benchmark.data.stream_data import StreamData
+from benchmark.evaluation import Evaluator, Row
+from benchmark.result import RunResult, Track
+from benchmark.store import Store
+from strategies.base import Strategy
+from strategies.classifier import Classifier, TextHead
+from strategies.learner import Learner, seed_everything
+from strategies.trainer import Progress
+
+ALL_DOMAINS = "all domains"
+"""The one task of an offline strategy."""
+
+
+def run(
+    spec: RunSpec,
+    strategy: Strategy,
+    backbone: Backbone,
+    data: StreamData,
+    store: Store,
+    *,
+    device: str = "cpu",
+    on_step: Progress | None = None,
+    environment: dict[str, Any] | None = None,
+) -> RunResult:
+    """Evaluate the pre-trained model, then learn and evaluate domain after domain; store and return the result."""
+    with PeakMemory(device) as memory:
+        learner = _learner(spec, strategy, backbone, data, device, on_step)
+        journal = _Journal(spec, store, learner)
+        evaluator = Evaluator(learner, backbone, data, spec.order)
+        tasks = (ALL_DOMAINS,) if strategy.offline else spec.order
+        if not journal.stages:
+            journal.measure(evaluator, stage=0)
+        for task in tasks[len(learner.learned) :]:
+            start = time.perf_counter()
+            learner.learn(task)
+            journal.train_seconds += time.perf_counter() - start
+            journal.measure(evaluator, stage=len(spec.order) if strategy.offline else len(learner.learned))
+    result = _result(spec, strategy, data, learner, journal, memory, environment or {})
+    store.save_result(result, journal.predictions | _targets(data, spec.order))
+    return result
+
+
+def classifier(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...], seed: int) -> Classifier:
+    """A fresh model: a copy of the pre-trained tower with a text head, or with a linear head drawn from `seed`."""
+    if backbone.text_weights is not None:
+        head: nn.Module = TextHead(backbone.text_weights(classes, templates), backbone.logit_scale)
+    else:
+        seed_everything(seed, "head")
+        head = nn.Linear(backbone.embed_dim, len(classes))
+    return Classifier(copy.deepcopy(backbone.tower), head, backbone.mean, backbone.std)
+
+
+def _learner(
+    spec: RunSpec, strategy: Strategy, backbone: Backbone, data: StreamData, device: str, on_step: Progress | None
+) -> Learner:
+    stream = data.stream
+    model = classifier(backbone, stream.classes(spec.order[0]), stream.templates, spec.seed)
+    datasets: dict[str, Any] = {domain: data.train(domain) for domain in spec.order}
+    if strategy.offline:
+        union = ConcatDataset(list(datasets.values()))
+        union.targets = [label for dataset in datasets.values() for label in dataset.targets]
+        datasets = {ALL_DOMAINS: union}
+    return Learner(strategy, model, datasets, spec.train, seed=spec.seed, device=device, on_step=on_step)
+
+
+class _Journal:
+    """What a run has measured so far; written after each stage, read back when a run continues."""
+
+    def __init__(self, spec: RunSpec, store: Store, learner: Learner) -> None:
+        self.spec, self.store, self.learner = spec, store, learner
+        self.stages: list[int] = []
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.predictions: dict[str, np.ndarray] = {}
+        self.train_seconds = self.eval_seconds = 0.0
+        saved = store.load_state(spec)
+        if saved is not None:
+            self._resume(*saved)
+
+    def measure(self, evaluator: Evaluator, stage: int) -> None:
+        """Evaluate, append the row of each track, save the state."""
+        start = time.perf_counter()
+        rows = evaluator.rows()
+        self.eval_seconds += time.perf_counter() - start
+        self.stages.append(stage)
+        for track, row in rows.items():
+            self._append(track, stage, row)
+        tensors, values = self.learner.state()
+        stored = {f"predictions/{name}": torch.from_numpy(array) for name, array in self.predictions.items()}
+        journal = {name: getattr(self, name) for name in ("stages", "rows", "train_seconds", "eval_seconds")}
+        self.store.save_state(self.spec, tensors | stored, {"stage": stage, "learner": values, **journal})
+
+    def _append(self, track: str, stage: int, row: Row) -> None:
+        for name, (classes, confidence) in row.predictions.items():
+            self.predictions[f"{track}/{stage}/{name}/class"] = classes.astype(np.int16)
+            self.predictions[f"{track}/{stage}/{name}/confidence"] = confidence.astype(np.float16)
+        figures = {name: getattr(row, name) for name in ("accuracy", "validation", "ood", "router_accuracy")}
+        self.rows.setdefault(track, []).append(figures)
+
+    def _resume(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        for name in ("stages", "rows", "train_seconds", "eval_seconds"):
+            setattr(self, name, values[name])
+        for name in [name for name in tensors if name.startswith("predictions/")]:
+            self.predictions[name.removeprefix("predictions/")] = tensors.pop(name).numpy()
+        self.learner.restore(tensors, values["learner"])
+
+    def track(self, name: str) -> Track:
+        """The rows of one track as columns."""
+        rows = self.rows[name]
+        routed = [row["router_accuracy"] for row in rows]
+        return Track(
+            stages=list(self.stages),
+            accuracy=[row["accuracy"] for row in rows],
+            validation=[row["validation"] for row in rows],
+            ood=[row["ood"] for row in rows],
+            router_accuracy=routed if any(value is not None for value in routed) else None,
+        )
+
+
+def _targets(data: StreamData, order: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Labels and ids of every test set, beside the predictions they belong to."""
+    arrays: dict[str, np.ndarray] = {}
+    for name in (*order, *data.stream.ood):
+        test = data.test(name)
+        arrays[f"labels/{name}"] = labels_of(test).astype(np.int16)
+        arrays[f"ids/{name}"] = np.asarray(test.images.ids)
+    return arrays
+
+
+def _result(
+    spec: RunSpec,
+    strategy: Strategy,
+    data: StreamData,
+    learner: Learner,
+    journal: _Journal,
+    memory: PeakMemory,
+    environment: dict[str, Any],
+) -> RunResult:
+    masks = {task: {k: v for k, v in record.items() if k != "names"} for task, record in learner.blocks.items()}
+    active = [flag for record in masks.values() for flag in record["active"]]
+    seen = sum(len(data.train(domain)) for domain in spec.order) * spec.train.epochs if learner.template.history else 0
+    cost = {
+        "trainable_parameters": learner.trainable_parameters,
+        "stored_parameters": learner.stored_parameters(),
+        "active_fraction": sum(active) / len(active) if active else None,
+        "train_seconds": journal.train_seconds,
+        "eval_seconds": journal.eval_seconds,
+        "images_per_second": seen / journal.train_seconds if seen else None,
+        "peak_memory_mb": memory.peak_mb,
+    }
+    return RunResult(
+        spec=spec,
+        traits={name: getattr(strategy, name) for name in ("needs_task_id", "per_task_head", "offline")},
+        ood_names=list(data.stream.ood),
+        tracks={name: journal.track(name) for name in journal.rows},
+        counts={name: len(data.test(name)) for name in (*spec.order, *data.stream.ood)},
+        history=learner.template.history,
+        cost=cost,
+        environment=environment | {"data_fingerprint": data.fingerprint},
+        blocks={"names": next(iter(learner.blocks.values()))["names"], "tasks": masks} if masks else None,
+    )

@@ -1,0 +1,1 @@
+"""Streams: one file each; `base` says what a stream is."""

@@ -1,0 +1,86 @@
+"""What a stream is: image domains learned one after another, and sets that are never learned."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from PIL import Image
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The labelled images of one domain (or out-of-domain set) and split.
+
+    labels: int64 [N], indices into ``stream.classes(name)``; a class may be absent.
+    ids: N stable names, unique within the stream (a path relative to the data's root, or a
+        generator's own name); predictions and validation splits are tied to them.
+    load: index -> RGB image, decoded on demand.
+    """
+
+    name: str
+    split: Split
+    labels: np.ndarray
+    ids: tuple[str, ...]
+    load: Callable[[int], Image.Image]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.ids):
+            raise ValueError(f"{self.name}/{self.split}: {len(self.labels)} labels for {len(self.ids)} images")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Stream(abc.ABC):
+    """Domains in their canonical order, the classes of each, and out-of-domain sets.
+
+    A stream is cheap to construct: images are read by `load`, never by the constructor.
+    """
+
+    name: str
+    version: ClassVar[int] = 1
+    """Raised whenever the same name begins to mean other images or labels; part of the run key."""
+    domains: tuple[str, ...]
+    ood: tuple[str, ...] = ()
+    """Out-of-domain sets: never trained on, only evaluated."""
+    templates: tuple[str, ...] = ("a photo of a {}.",)
+    """Prompts for a text head; ``{}`` takes a class name."""
+    augment: ClassVar[str] = "crop-flip"
+    """Default training augmentation, a name of `benchmark.data.transforms.AUGMENTATIONS`."""
+
+    @property
+    def orders(self) -> Mapping[str, tuple[str, ...]]:
+        """Named domain orders; ``default`` is always among them."""
+        return {"default": self.domains, "reversed": self.domains[::-1]}
+
+    @abc.abstractmethod
+    def classes(self, name: str) -> tuple[str, ...]:
+        """Class names, ready for a prompt, of domain or out-of-domain set `name`."""
+
+    @abc.abstractmethod
+    def load(self, name: str, split: Split) -> ImageSet:
+        """The images of domain or out-of-domain set `name`.
+
+        The training split of an out-of-domain set is the gallery of k-NN retention.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """What the run key knows of the data, computed without decoding an image."""
+        return {"name": self.name, "version": self.version}
+
+
+def fingerprint(sets: Iterable[ImageSet]) -> str:
+    """sha256 (16 hex digits) over names, labels and ids of `sets`, in order."""
+    digest = hashlib.sha256()
+    for images in sets:
+        digest.update(f"{images.name}/{images.split}\n".encode())
+        digest.update(np.ascontiguousarray(images.labels, dtype="<i8").tobytes())
+        digest.update("\n".join(images.ids).encode())
+    return digest.hexdigest()[:16]

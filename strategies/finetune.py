@@ -1,0 +1,36 @@
+"""The frames of every comparison: no training, naive fine-tuning, and joint training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from strategies.base import Strategy
+
+if TYPE_CHECKING:
+    from strategies.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class ZeroShot(Strategy):
+    """The pre-trained model as it is; for a backbone without a text head, a linear probe on frozen features."""
+
+    lr: float = 1e-2
+
+    def prepare(self, model: Classifier) -> None:
+        """Freeze the tower; a text head has nothing to train either."""
+        model.tower.requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Finetune(Strategy):
+    """Every parameter of the tower, one domain after another, nothing against forgetting."""
+
+    lr: float = 3e-4
+
+
+@dataclass(frozen=True)
+class Joint(Finetune):
+    """Fine-tuning on all domains at once: what remembering everything would give."""
+
+    offline: ClassVar[bool] = True
