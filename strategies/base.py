@@ -48,7 +48,6 @@ class Strategy:
     """
 
     lr: float = 1e-3
-    weight_decay: float = 0.0
 
     version: ClassVar[int] = 1
     """Raised when the same hyper-parameters begin to mean other results; part of the run key."""
@@ -72,16 +71,12 @@ class Strategy:
         """Switch to the parameters of a learned `task`; None is the pre-trained model (`needs_task_id` only)."""
 
     def parameter_groups(self, model: Classifier) -> list[dict[str, Any]]:
-        """Optimiser groups; the default is one group of all trainable parameters."""
-        return [{"params": [p for p in model.parameters() if p.requires_grad], "weight_decay": self.weight_decay}]
+        """Optimiser groups; the default is one group of all trainable parameters, without weight decay."""
+        return [{"params": [p for p in model.parameters() if p.requires_grad]}]
 
     def plugins(self) -> list[Any]:
         """Fresh Avalanche plugins; one with state to keep has `state_dict` and `load_state_dict` of tensors."""
         return []
-
-    def stored_parameters(self, model: Classifier) -> int:
-        """Parameters that must be kept beside the pre-trained model to use what was learned."""
-        return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
     @classmethod
     def hyper_parameters(cls) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
+
+from strategies.avalanche_imports import SupervisedPlugin
 
 
 class EWCPlugin(SupervisedPlugin):

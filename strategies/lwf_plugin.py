@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
+
+from strategies.avalanche_imports import SupervisedPlugin
 
 
 class LwFPlugin(SupervisedPlugin):

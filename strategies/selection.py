@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from avalanche.training.plugins import SupervisedPlugin
-
 import selora
 from selora.inject import task_linears
+from strategies.avalanche_imports import SupervisedPlugin
 
 
 class SelectionPlugin(SupervisedPlugin):

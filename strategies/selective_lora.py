@@ -51,7 +51,7 @@ class _Selective(Strategy):
 def unscored_parameters(model: Classifier) -> list[dict[str, Any]]:
     """One optimiser group of all trainable parameters but block scores."""
     named = model.named_parameters()
-    return [{"params": [p for n, p in named if p.requires_grad and not n.endswith(".score")], "weight_decay": 0.0}]
+    return [{"params": [p for n, p in named if p.requires_grad and not n.endswith(".score")]}]
 
 
 @dataclass(frozen=True)

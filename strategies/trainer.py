@@ -17,17 +17,18 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from strategies.avalanche_imports import (
+    CLExperience,
+    ConstantSequence,
+    DataAttribute,
+    SupervisedTemplate,
+    TaskAwareSupervisedClassificationDataset,
+    TaskLabels,
+    benchmark_from_datasets,
+    with_classes_timeline,
+    with_task_labels,
+)
 from strategies.base import Strategy, TrainConfig
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # Avalanche's imports warn of solvers and loggers that are not used here
-    from avalanche.benchmarks import CLExperience, benchmark_from_datasets
-    from avalanche.benchmarks.scenarios.supervised import with_classes_timeline
-    from avalanche.benchmarks.scenarios.task_aware import with_task_labels
-    from avalanche.benchmarks.utils import DataAttribute, TaskAwareSupervisedClassificationDataset
-    from avalanche.benchmarks.utils.data_attribute import TaskLabels
-    from avalanche.benchmarks.utils.flat_data import ConstantSequence
-    from avalanche.training.templates import SupervisedTemplate
 
 Progress = Callable[[dict[str, Any]], None]
 """Told of every training step: task, epoch (from 1), epochs, images (in this step)."""
@@ -93,7 +94,7 @@ class SuiteTemplate(SupervisedTemplate):
         """AdamW over the strategy's parameter groups, linear warm-up and cosine to zero."""
         groups = self.strategy.parameter_groups(self.model)
         self.trained = [p for group in groups for p in group["params"]]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.strategy.lr)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.strategy.lr, weight_decay=0.0)
         steps = self.train_epochs * len(self.dataloader)
         warmup = round(self.config.warmup * steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, warmup, steps))

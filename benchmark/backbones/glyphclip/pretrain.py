@@ -33,12 +33,14 @@ MAX_LOGIT_SCALE = math.log(100)
 class Recipe:
     """How long and how fast; the images are `recipe.SOURCES`."""
 
-    images: int = 1_400_000
-    batch_size: int = 256
+    images: int = 800_000
+    batch_size: int = 128
     lr: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: float = 0.05
-    label_smoothing: float = 0.05
+    easy: float = 0.15
+    """Share of the steps over which the images grow from plain to the full mixture."""
+    label_smoothing: float = 0.02
     seed: int = 0
     time_limit: float = 3600.0
 
@@ -73,7 +75,7 @@ def train(model: nn.Module, glyphs: GlyphBank, config: Recipe, report: Report | 
     end = time.monotonic() + config.time_limit
     model.train()
     for step in range(1, config.steps + 1):
-        batch = recipe.draw_batch(glyphs, config.batch_size, generator)
+        batch = recipe.draw_batch(glyphs, config.batch_size, generator, min(1.0, step / (config.easy * config.steps)))
         images = F.normalize(model.encode_image((batch.images.float() / 255 - mean) / std), dim=-1)
         candidates = _candidates(model, captions, generator)[batch.sources]
         logits = model.logit_scale.exp() * torch.einsum("bd,bcd->bc", images, candidates)
@@ -144,7 +146,7 @@ def save(model: nn.Module, path: Path) -> None:
     save_file({name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
-def _reporter(out: Path, steps: int, batch_size: int, every: float = 180.0) -> Report:
+def _reporter(out: Path, steps: int, batch_size: int, every: float = 120.0) -> Report:
     """Prints progress and saves the weights so far, every `every` seconds and after the last step."""
     start = time.monotonic()
     state = {"next": start + every / 3, "loss": 0.0}
@@ -172,7 +174,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER / "glyphclip.safetensors")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--images", type=int, default=Recipe.images)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--time-limit", type=float, default=Recipe.time_limit, help="seconds")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from benchmark.streams.digits.glyphs import CANVAS, PEN, PRINTED, GlyphBank
+from benchmark.streams.digits.glyphs import CANVAS, PRINTED, GlyphBank
 
 SIZE = 32
 """Side of a rendered image in pixels."""
