@@ -159,7 +159,7 @@ def knn(
     k = min(k, len(gallery))
     similarity = F.normalize(queries, dim=1) @ F.normalize(gallery, dim=1).T
     nearest, index = similarity.topk(k, dim=1)
-    votes = torch.zeros(len(queries), classes)
+    votes = queries.new_zeros(len(queries), classes)
     votes.scatter_add_(1, labels[index], ((nearest - 1) / temperature).exp())
     return votes / votes.sum(dim=1, keepdim=True)
 

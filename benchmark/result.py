@@ -70,8 +70,9 @@ class RunResult:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RunResult:
         """The inverse of `as_dict`; ValueError for another schema."""
-        if data.get("schema") != SCHEMA:
-            raise ValueError(f"schema {data.get('schema')!r}, this version reads {SCHEMA}")
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema!r}, this version reads {SCHEMA}")
         fields = {name: value for name, value in data.items() if name != "key"}
         fields["spec"] = RunSpec.from_dict(data["spec"])
         fields["tracks"] = {name: Track(**track) for name, track in data["tracks"].items()}

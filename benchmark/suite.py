@@ -78,7 +78,15 @@ def plan(config: SuiteConfig) -> Plan:
     order = domain_order(stream, config.order)
     backbone_class, argument = resolve("backbones", config.backbone)
     backbone = backbone_class(argument, config.image_size)
-    train = TrainConfig(**{"augment": stream.augment, **config.train})
+    try:
+        train = TrainConfig(**{"augment": stream.augment, **config.train})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if "augment" in config.train:
+        from benchmark.data.transforms import AUGMENTATIONS
+
+        if train.augment not in AUGMENTATIONS:
+            raise unknown("augmentation", train.augment, AUGMENTATIONS)
     known = {strategy_class(name).name for name in config.strategies}
     for name in config.settings:
         if name not in known:

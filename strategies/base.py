@@ -58,6 +58,10 @@ class Strategy:
     offline: ClassVar[bool] = False
     """Sees all domains at once: an upper bound, ranked apart."""
 
+    def __post_init__(self) -> None:
+        if self.lr <= 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
+
     def prepare(self, model: Classifier) -> None:
         """Freeze and inject, in place, before the first domain. The default trains every parameter."""
 

@@ -29,11 +29,13 @@ class EWCPlugin(SupervisedPlugin):
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add the penalty."""
-        parameters = dict(strategy.model.named_parameters())
-        for term in self.terms:
-            for name, (importance, anchor) in term.items():
-                penalty = (importance * (parameters[name] - anchor).square()).sum()
-                strategy.loss = strategy.loss + self.strength / 2 * penalty
+        # In the model's order, not the terms': a sum in another order would differ after a restart, in its last bits.
+        for name, parameter in strategy.model.named_parameters():
+            for term in self.terms:
+                if name in term:
+                    importance, anchor = term[name]
+                    penalty = (importance * (parameter - anchor).square()).sum()
+                    strategy.loss = strategy.loss + self.strength / 2 * penalty
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Measure the importances of the task just learned."""

@@ -91,12 +91,15 @@ class Learner:
             "blocks": self.blocks,
             "history": self.template.history,
             "trainable_parameters": self.trainable_parameters,
+            "frozen": [name for name, p in self.model.named_parameters() if not p.requires_grad],
         }
         return tensors, values
 
     def restore(self, tensors: Mapping[str, torch.Tensor], values: dict[str, Any]) -> None:
         """Continue from `state`, in a learner made from the same arguments."""
         self.model.load_state_dict(_part(tensors, "model/"))
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name not in values["frozen"])
         for index, plugin in enumerate(self.plugins):
             if hasattr(plugin, "load_state_dict"):
                 state = {name: t.to(self.device) for name, t in _part(tensors, f"plugin{index}/").items()}

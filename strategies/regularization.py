@@ -23,6 +23,7 @@ class EWC(Finetune):
     fisher_images: int = 200
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.mode not in ("separate", "online"):
             raise ValueError(f"mode is 'separate' or 'online', got '{self.mode}'")
 

@@ -32,6 +32,15 @@ class _Selective(Strategy):
     warmup: float = 0.1
     freeze: float = 0.4
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank < 1:
+            raise ValueError(f"rank must be at least 1, got {self.rank}")
+        if not 0 < self.budget <= 1:
+            raise ValueError(f"budget is a fraction of active blocks in (0, 1], got {self.budget}")
+        if not 0 <= self.warmup < self.freeze <= 1:
+            raise ValueError(f"expected 0 <= warmup < freeze <= 1, got {self.warmup} and {self.freeze}")
+
     def inject(self, model: Classifier) -> None:
         """Gated low-rank blocks on the tower's linear layers."""
         selora.inject(model.tower, self.pattern, rank=self.rank, alpha=self.alpha)

@@ -91,3 +91,24 @@ def vit() -> VisionTransformer:
 @pytest.fixture
 def images() -> torch.Tensor:
     return torch.randn(4, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+
+
+class TinyCLIP(TinyBackbone):
+    """`TinyBackbone` as the command line resolves a backbone."""
+
+    def __init__(self, argument: str, image_size: int | None) -> None:
+        super().__init__()
+
+
+@pytest.fixture
+def installed_plugins(tmp_path, monkeypatch):
+    """An installed package that brings the stream and the backbone `tiny`, and a strategy that is never imported."""
+    info = tmp_path / "plugins" / "tiny_plugins-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-plugins\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[selora_bench.streams]\ntiny = tests.conftest:TinyStream\n"
+        "[selora_bench.backbones]\ntiny = tests.conftest:TinyCLIP\n"
+        "[selora_bench.strategies]\nabsent = no_such_module:Nothing\n"
+    )
+    monkeypatch.syspath_prepend(str(info.parent))

@@ -310,7 +310,9 @@ def test_the_penalty_is_lambda_times_the_mean_absolute_score_after_the_warm_up(i
 
 
 def test_a_strong_penalty_closes_every_block_and_says_so(injected, images):
-    selector = selora.Selector(selora.task_blocks(injected, "a"), steps=60, penalty=2.0, lr=0.005, warmup=0.0, freeze=None)
+    selector = selora.Selector(
+        selora.task_blocks(injected, "a"), steps=60, penalty=2.0, lr=0.005, warmup=0.0, freeze=None
+    )
     train(injected, images, selector, 60, lr=0.0)
     with pytest.warns(UserWarning, match="every block is closed"):
         entry = selector.log()

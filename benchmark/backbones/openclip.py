@@ -56,7 +56,9 @@ def load_open_clip(
     )
 
 
-def _create(model_name: str, pretrained: str | Path, config_dir: str | Path | None, image_size: int | None) -> nn.Module:
+def _create(
+    model_name: str, pretrained: str | Path, config_dir: str | Path | None, image_size: int | None
+) -> nn.Module:
     if config_dir is not None:
         open_clip.add_model_config(Path(config_dir))
     if model_name not in open_clip.list_models():
@@ -79,10 +81,10 @@ def _preprocessing(model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ..
 def _timm_tower(model_name: str, model: nn.Module) -> VisionTransformer:
     """The image tower of `model` in timm's classes, its output checked against open_clip's."""
     visual = model.visual
-    if not isinstance(visual, OpenClipViT):
+    if not isinstance(visual, OpenClipViT) or visual.attn_pool is not None or visual.pool_type != "tok":
         raise ValueError(
-            f"{model_name} has an image tower of type {type(visual).__name__}; only CLIP models with a plain ViT "
-            "are supported (such as ViT-B-32 or ViT-B-16), because strategies adapt transformer blocks"
+            f"{model_name} has an image tower of type {type(visual).__name__}; only CLIP models with a plain ViT and "
+            "a class token are supported (such as ViT-B-32 or ViT-B-16), because strategies adapt transformer blocks"
         )
     block = visual.transformer.resblocks[0]
     tower = VisionTransformer(

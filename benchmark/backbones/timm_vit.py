@@ -32,10 +32,15 @@ class TimmViT:
     def load(self) -> Backbone:
         """Build the model and read its weights; UsageError for an unknown name or weights that do not fit."""
         import timm
+        import torch
         from timm.models.vision_transformer import VisionTransformer
 
         if self.model.split(".")[0] not in timm.list_models():
             raise unknown("timm model", self.model, timm.list_models("*vit*"))
+        with torch.device("meta"):
+            kind = type(timm.create_model(self.model, pretrained=False))
+        if not issubclass(kind, VisionTransformer):
+            raise UsageError(f"backbone timm:{self.model} is a {kind.__name__}; only VisionTransformer is supported")
         options: dict[str, Any] = {"num_classes": 0}
         if self.image_size is not None:
             options["img_size"] = self.image_size
@@ -43,12 +48,9 @@ class TimmViT:
             options["pretrained_cfg_overlay"] = {"file": str(self.file)}
         try:
             tower = timm.create_model(self.model, pretrained=True, **options)
-        except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-            raise UsageError(f"backbone timm:{self.model}: {str(error).splitlines()[0]}") from error
-        if not isinstance(tower, VisionTransformer):
-            raise UsageError(
-                f"backbone timm:{self.model} is {type(tower).__name__}; only VisionTransformer is supported"
-            )
+        except (OSError, RuntimeError, ValueError, AssertionError, TypeError) as error:
+            hint = "" if self.file else f"; without a network give a local file: timm:{self.model}@FILE.safetensors"
+            raise UsageError(f"backbone timm:{self.model}: {str(error).splitlines()[0]}{hint}") from error
         config = timm.data.resolve_model_data_config(tower)
         return Backbone(
             name=f"timm:{self.model}",

@@ -6,7 +6,6 @@ from functools import cached_property
 
 from benchmark.data.dataset import DecodedImages, split_validation
 from benchmark.data.transforms import AUGMENTATIONS
-from benchmark.errors import unknown
 from benchmark.streams.base import ImageSet, Split, Stream, fingerprint
 from strategies.base import TrainConfig
 
@@ -15,8 +14,6 @@ class StreamData:
     """Training, validation and test images of a stream's domains and out-of-domain sets."""
 
     def __init__(self, stream: Stream, image_size: int, interpolation: str, train: TrainConfig) -> None:
-        if train.augment not in AUGMENTATIONS:
-            raise unknown("augmentation", train.augment, AUGMENTATIONS)
         self.stream, self.size, self.interpolation, self.config = stream, image_size, interpolation, train
         self._sets: dict[tuple[str, Split], ImageSet] = {}
         self._decoded: dict[tuple[str, str], DecodedImages] = {}

@@ -46,6 +46,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
+        """Whole batches in `images`."""
         return max(1, self.images // self.batch_size)
 
 
