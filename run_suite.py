@@ -156,14 +156,15 @@ def _print_plan(suite: Plan, store: Store, console: Any) -> None:
 
 
 def _write_report(store: Store, console: Any) -> None:
-    from benchmark.reporting import print_leaderboard, write_report
+    from benchmark.reporting import write_report
+    from benchmark.reporting.terminal import show
     from benchmark.suite import defaults
 
     results, problems = store.results()
     for problem in problems:
         console.print(problem, style="yellow", highlight=False)
     board = write_report(results, store.root, defaults=defaults({result.spec.strategy["name"] for result in results}))
-    print_leaderboard(board, console)
+    show(board, console)
     console.print(f"tables and figures: {store.root}", highlight=False)
 
 

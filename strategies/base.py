@@ -18,6 +18,7 @@ class TrainConfig:
     """The training budget of one domain, equal for every strategy of a comparison.
 
     epochs: passes over a domain's training images.
+    head_lr: learning rate of a linear head, where the backbone has no text head; a strategy's `lr` is the tower's.
     warmup: fraction of a domain's steps with a linearly rising learning rate; a cosine to zero follows.
     augment: name in `benchmark.data.transforms.AUGMENTATIONS`.
     val_fraction: part of each domain's training split kept for validation, never trained on.
@@ -25,6 +26,7 @@ class TrainConfig:
 
     epochs: int = 4
     batch_size: int = 32
+    head_lr: float = 1e-2
     warmup: float = 0.1
     clip_grad_norm: float = 1.0
     augment: str = "crop-flip"

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class ZeroShot(Strategy):
     """The pre-trained model as it is; for a backbone without a text head, a linear probe on frozen features."""
 
-    lr: float = 1e-2
-
     def prepare(self, model: Classifier) -> None:
         """Freeze the tower; a text head has nothing to train either."""
         model.tower.requires_grad_(False)

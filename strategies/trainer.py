@@ -92,12 +92,21 @@ class SuiteTemplate(SupervisedTemplate):
 
     def make_optimizer(self, **kwargs: Any) -> None:
         """AdamW over the strategy's parameter groups, linear warm-up and cosine to zero."""
-        groups = self.strategy.parameter_groups(self.model)
+        groups = self._with_head_rate(self.strategy.parameter_groups(self.model))
         self.trained = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, lr=self.strategy.lr, weight_decay=0.0)
         steps = self.train_epochs * len(self.dataloader)
         warmup = round(self.config.warmup * steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, warmup, steps))
+
+    def _with_head_rate(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """`groups` with a trained head apart, at its own learning rate, the same for all strategies."""
+        head = {id(p) for p in self.model.head.parameters()}
+        split = []
+        for group in groups:
+            split.append({**group, "params": [p for p in group["params"] if id(p) not in head]})
+            split.append({**group, "params": [p for p in group["params"] if id(p) in head], "lr": self.config.head_lr})
+        return [group for group in split if group["params"]]
 
     def optimizer_step(self) -> None:
         """Clip, step, schedule."""

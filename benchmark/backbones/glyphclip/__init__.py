@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from benchmark.backbones.base import Backbone
+from benchmark.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.backbones.base import Backbone
 
 FOLDER = Path(__file__).parent
 WEIGHTS = FOLDER / "glyphclip.safetensors"
@@ -23,3 +28,19 @@ def load(image_size: int | None = None) -> Backbone:
     from benchmark.backbones.openclip import load_open_clip
 
     return load_open_clip("glyphclip", WEIGHTS, config_dir=FOLDER)
+
+
+class GlyphCLIP:
+    """glyphclip as the command line names it; UsageError for another image size than its own."""
+
+    def __init__(self, argument: str = "", image_size: int | None = None) -> None:
+        if image_size not in (None, IMAGE_SIZE):
+            raise UsageError(f"backbone glyphclip takes images of {IMAGE_SIZE} pixels; drop --image-size {image_size}")
+
+    def identity(self) -> dict[str, Any]:
+        """Name and the hash of the shipped weights."""
+        return {"name": "glyphclip", "weights": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:12]}
+
+    def load(self) -> Backbone:
+        """The shipped model."""
+        return load()
