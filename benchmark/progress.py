@@ -60,11 +60,10 @@ class TerminalProgress:
             if not self.console.is_terminal and event["epoch"] == 1:
                 self.console.print(f"{self.label}: {event['task']}", highlight=False)
             self.position, self.epoch_began, self.epoch_images = position, time.perf_counter(), 0
+        seconds = time.perf_counter() - self.epoch_began
+        rate = f"{self.epoch_images / seconds:.0f} images/s" if self.epoch_images else ""
         self.epoch_images += event["images"]
-        rate = self.epoch_images / max(1e-9, time.perf_counter() - self.epoch_began)
-        self.bars.update(
-            self.run, description=f"{self.label}: {position}", completed=self.done, rate=f"{rate:.0f} images/s"
-        )
+        self.bars.update(self.run, description=f"{self.label}: {position}", completed=self.done, rate=rate)
         self.bars.update(self.suite, completed=self.base + self.done)
 
     def run_finished(self, run: PlannedRun, seconds: float, error: str | None) -> None:

@@ -38,7 +38,7 @@ class Track:
 class RunResult:
     """One finished run.
 
-    traits: needs_task_id, per_task_head and offline of the strategy.
+    traits: needs_task_id and offline of the strategy; per_task_head: whether a trained head was copied for each task.
     counts: test images of each domain and out-of-domain set.
     history: one entry an epoch: task, epoch, loss, train_accuracy, images_per_second and what the strategy logs
         (active_blocks, flips, score_mean, ...).

@@ -166,7 +166,11 @@ def _result(
     }
     return RunResult(
         spec=spec,
-        traits={name: getattr(strategy, name) for name in ("needs_task_id", "per_task_head", "offline")},
+        traits={
+            "needs_task_id": strategy.needs_task_id,
+            "per_task_head": strategy.per_task_head and learner.model.head_is_trained,
+            "offline": strategy.offline,
+        },
         ood_names=list(data.stream.ood),
         tracks={name: journal.track(name) for name in journal.rows},
         counts={name: len(data.test(name)) for name in (*spec.order, *data.stream.ood)},

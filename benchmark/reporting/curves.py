@@ -16,6 +16,7 @@ from benchmark.result import AGNOSTIC, GIVEN, ROUTED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 _SHAPES = {AGNOSTIC: "o", ROUTED: "s", GIVEN: "D"}
 _SHAPE_NAMES = {AGNOSTIC: "one model, domain not given", ROUTED: "router picks the domain", GIVEN: "domain given"}
@@ -23,6 +24,7 @@ _SHAPE_NAMES = {AGNOSTIC: "one model, domain not given", ROUTED: "router picks t
 
 def over_stream(rows: Sequence[Row], looks: Mapping[str, style.Look], heading: str) -> Figure:
     """Mean accuracy on the domains seen so far, after each domain; a panel per protocol, joint training dashed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     panels = [("Domain not given", [row for row in rows if not row.given])]
@@ -31,19 +33,24 @@ def over_stream(rows: Sequence[Row], looks: Mapping[str, style.Look], heading: s
     bounds = [row for row in rows if row.upper_bound]
     size = len(rows[0].order)
     most = max(len(members) for _, members in panels)
-    figure = Figure(figsize=(len(panels) * (3.6 + 0.2 * size + 1.6) + 0.6, max(5.2, 0.23 * most + 2.2)))
+    height = max(5.2, 0.23 * most + 2.2) + (0 if _fits(rows[0].order) else 1)
+    figure = Figure(figsize=(len(panels) * (5.2 + 0.2 * size) + 0.6, height))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     lowest = min(seen(row)[0].min() for row in rows)
+    labels: dict[Axes, list[Annotation]] = {}
     for ax, (name, members) in zip(axes, panels, strict=True):
         drawn = members + [row for row in bounds if row not in members]
         ax.set_ylim(max(0.0, 10 * math.floor((lowest - 4) / 10)), 101)
         _stream_axes(ax, rows[0].order, name if len(panels) > 1 else "")
-        for row in drawn:
-            _line(ax, row, looks[row.label])
-        _end_labels(ax, drawn, looks)
+        for i, row in enumerate(drawn):
+            _line(ax, row, looks[row.label], 0.025 * (i - (len(drawn) - 1) / 2))
+        labels[ax] = _end_labels(ax, drawn, looks)
     axes[0].set_ylabel("mean accuracy on the domains\nlearned so far (%)")
     interval = ", 95 % interval" if any(len(row.entries) > 1 for row in rows) else ""
-    figure.suptitle(f"Accuracy over the stream: {heading}\n{style.over_seeds(rows)}{interval}")
+    style.headline(figure, f"Accuracy over the stream: {heading}", f"{style.over_seeds(rows)}{interval}")
+    FigureCanvasAgg(figure).draw()
+    for ax, names in labels.items():
+        _part_labels(ax, names)
     return figure
 
 
@@ -56,7 +63,7 @@ def seen(row: Row) -> tuple[np.ndarray, np.ndarray | None]:
     runs = []
     for entry in row.entries:
         table = np.array(entry.data.accuracy[1:])
-        table = np.broadcast_to(table[-1], (size, size)) if row.upper_bound else table
+        table = table if len(table) == size else np.broadcast_to(table[-1], (size, size))
         runs.append([100 * table[t, : t + 1].mean() for t in range(size)])
     found = [summarize(list(values)) for values in zip(*runs, strict=True)]
     mean = np.array([item.mean for item in found])
@@ -65,50 +72,65 @@ def seen(row: Row) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _stream_axes(ax: Axes, order: Sequence[str], name: str) -> None:
     size = len(order)
-    flat = size * max(map(len, order)) <= 45
-    ax.set_xticks(range(1, size + 1), [style.short(domain) for domain in order], rotation=0 if flat else 90)
+    ax.set_xticks(range(1, size + 1), [style.short(domain) for domain in order], rotation=0 if _fits(order) else 90)
     ax.set_xlim(0.8, size + 0.2)
     ax.set_xlabel("domain just learned")
     ax.set_title(name, fontsize=12)
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.yaxis.grid(True, color="#E3E3E3", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
-def _line(ax: Axes, row: Row, look: style.Look) -> None:
+def _fits(order: Sequence[str]) -> bool:
+    """Whether the domains' names can stand side by side under an axis."""
+    return len(order) * max(map(len, order)) <= 45
+
+
+def _line(ax: Axes, row: Row, look: style.Look, aside: float) -> None:
+    """Draw one row, moved `aside` so that intervals stand next to each other."""
     mean, half = seen(row)
-    x = np.arange(1, len(mean) + 1)
+    x = np.arange(1, len(mean) + 1) + aside
     dash = {"linestyle": "--", "linewidth": 1.6} if row.upper_bound else {"marker": look.marker, "markersize": 6}
     ax.plot(x, mean, color=look.color, **{"linewidth": 2, **dash})
     if half is not None:
         low, high = np.clip(mean - half, 0, 100), np.clip(mean + half, 0, 100)
-        ax.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0)
+        ax.vlines(x, low, high, color=look.color, alpha=0.55, linewidth=1.2)
 
 
-def _end_labels(ax: Axes, rows: Sequence[Row], looks: Mapping[str, style.Look]) -> None:
-    """Names at the lines' ends instead of a legend: moved apart, and tied to their line."""
-    low, high = ax.get_ylim()
-    last = len(rows[0].order)
-    ends = [float(seen(row)[0][-1]) for row in rows]
-    # A line of text is 11 points high; the axes take about three quarters of the figure's height.
-    gap = (high - low) * 13.5 / (72 * 0.72 * ax.figure.get_figheight())
-    for row, end, place in zip(rows, ends, style.spread(ends, gap, low, high), strict=True):
-        name = style.short(row.label, 30) + (" (router)" if row.track == ROUTED else "")
+def _end_labels(ax: Axes, rows: Sequence[Row], looks: Mapping[str, style.Look]) -> list[Annotation]:
+    """Names at the lines' ends instead of a legend, each tied to its line."""
+    ends = [(len(row.order), float(seen(row)[0][-1])) for row in rows]
+    return [
         ax.annotate(
-            name,
-            xy=(last, end),
-            xytext=(last + 0.06 * last + 0.12, place),
+            style.short(row.label, 30) + (" (router)" if row.track == ROUTED else ""),
+            xy=end,
+            xytext=(26, end[1]),
+            textcoords=("offset points", "data"),
             annotation_clip=False,
             va="center",
             fontsize=10,
-            color=looks[row.label].color,
+            color=looks[row.label].ink,
             arrowprops={
                 "arrowstyle": "-",
+                "relpos": (0, 0.5),
                 "color": looks[row.label].color,
                 "linewidth": 0.7,
-                "shrinkB": 4,
+                "shrinkB": 7,
                 "shrinkA": 1,
             },
         )
+        for row, end in zip(rows, ends, strict=True)
+    ]
+
+
+def _part_labels(ax: Axes, labels: Sequence[Annotation]) -> None:
+    """Move the labels apart, once the layout has settled how high the axes are."""
+    low, high = ax.get_ylim()
+    line = 13.5 * ax.figure.dpi / 72  # pixels of one line of ten-point text
+    gap = (high - low) * line / ax.get_window_extent().height
+    places = style.spread([label.xy[1] for label in labels], gap, low, high)
+    for label, place in zip(labels, places, strict=True):
+        label.set_position((label.get_position()[0], place))
 
 
 def against_retention(rows: Sequence[Row], looks: Mapping[str, style.Look], heading: str) -> Figure | None:
@@ -125,18 +147,26 @@ def against_retention(rows: Sequence[Row], looks: Mapping[str, style.Look], head
     ax.set_axisbelow(True)
     for row in points:
         _point(ax, row, looks[row.label])
-    ax.axvline(100, color="#888888", linewidth=1.2, linestyle=":")
+    links = [(a, b) for a in points for b in points if (a.label, a.track, b.track) == (b.label, ROUTED, GIVEN)]
+    for pair in links:
+        ax.plot(*zip(*map(_xy, pair), strict=True), color=looks[pair[0].label].color, linewidth=1, zorder=1)
+    ax.axvline(100, color="#888888", linewidth=1.2, linestyle=":", zorder=1)
     ax.margins(0.12)
+    # Intervals may reach beyond what an accuracy can be; the axis does not.
+    ax.set_ylim(max(-2, ax.get_ylim()[0]), min(103, ax.get_ylim()[1]))
+    ax.set_xlim(max(-2, ax.get_xlim()[0]), None)
     ax.set_xlabel("out-of-domain accuracy kept (% of the pre-trained model's)")
     ax.set_ylabel("final accuracy, mean over domains (%)")
     tracks = [track for track in _SHAPES if any(row.track == track and not row.upper_bound for row in points)]
     handles = [_handle(Line2D, _SHAPES[track], _SHAPE_NAMES[track], "#333333") for track in tracks]
     if any(row.upper_bound for row in points):
         handles.append(_handle(Line2D, "*", "all domains at once (upper bound)", "#555555"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    if links:
+        handles.append(Line2D([], [], color="#333333", linewidth=1, label="the same strategy"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     interval = ", 95 % intervals" if any(len(row.entries) > 1 for row in points) else ""
-    figure.suptitle(f"Learning against keeping: {heading}\n{style.over_seeds(points)}{interval}")
-    _label_points(figure, ax, points, looks)
+    style.headline(figure, f"Learning against keeping: {heading}", f"{style.over_seeds(points)}{interval}")
+    _label_points(figure, ax, points, links, looks)
     return figure
 
 
@@ -148,17 +178,23 @@ def _xy(row: Row) -> tuple[float, float]:
     return 100 * row.summary("ood_retention").mean, 100 * row.summary("acc").mean
 
 
+def _half_widths(row: Row) -> tuple[float, float]:
+    """Half the intervals of x and y in percent; 0 with one seed."""
+    return tuple(100 * (row.summary(name).half_width or 0.0) for name in ("ood_retention", "acc"))
+
+
 def _point(ax: Axes, row: Row, look: style.Look) -> None:
-    (x, y), kept, reached = _xy(row), row.summary("ood_retention"), row.summary("acc")
-    if kept.half_width is not None:
-        bars = {"xerr": 100 * kept.half_width, "yerr": 100 * reached.half_width}
-        ax.errorbar(x, y, **bars, color=look.color, alpha=0.45, linewidth=1.3, zorder=2)
+    (x, y), (across, up) = _xy(row), _half_widths(row)
+    if across or up:
+        ax.errorbar(x, y, xerr=across, yerr=up, color=look.color, alpha=0.45, linewidth=1.3, zorder=2)
     marker = "*" if row.upper_bound else _SHAPES.get(row.track, "o")
     size = 240 if row.upper_bound else 90
     ax.scatter([x], [y], marker=marker, s=size, color=look.color, edgecolor="white", linewidth=1, zorder=3)
 
 
-def _label_points(figure: Figure, ax: Axes, rows: Sequence[Row], looks: Mapping[str, style.Look]) -> None:
+def _label_points(
+    figure: Figure, ax: Axes, rows: Sequence[Row], links: Sequence[tuple[Row, Row]], looks: Mapping[str, style.Look]
+) -> None:
     """Each name at the first place around its point that covers no name, point or edge; else at the least bad."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -170,8 +206,10 @@ def _label_points(figure: Figure, ax: Axes, rows: Sequence[Row], looks: Mapping[
     frame = ax.get_window_extent()
     dots = [ax.transData.transform(_xy(row)) for row in rows]
     taken = [(x - 6 * scale, y - 6 * scale, x + 6 * scale, y + 6 * scale) for x, y in dots]
+    taken += [bar for row in rows for bar in _bars(ax, row)]
+    taken += [dot for pair in links for dot in _along(ax, *map(_xy, pair))]
     for row, dot in zip(rows, dots, strict=True):
-        color = looks[row.label].color
+        color = looks[row.label].ink
         text = ax.annotate(
             style.short(row.label, 34), _xy(row), (0, 0), textcoords="offset points", fontsize=10, color=color
         )
@@ -191,6 +229,22 @@ def _label_points(figure: Figure, ax: Axes, rows: Sequence[Row], looks: Mapping[
             ends = ax.transData.inverted().transform([dot, centre])
             ax.plot(*ends.T, color=color, linewidth=0.7, alpha=0.6, zorder=1)
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+
+
+def _bars(ax: Axes, row: Row) -> list[tuple[float, ...]]:
+    """The row's error bars in pixels, x0, y0, x1, y1."""
+    across, up = _half_widths(row)
+    (x, y), found = _xy(row), []
+    for dx, dy in ((across, 0.0), (0.0, up)) if across or up else ():
+        (x0, y0), (x1, y1) = ax.transData.transform([(x - dx, y - dy), (x + dx, y + dy)])
+        found.append((x0 - 1, y0 - 1, x1 + 1, y1 + 1))
+    return found
+
+
+def _along(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, ...]]:
+    """A line as small boxes in pixels."""
+    track = np.linspace(*ax.transData.transform([start, end]), 40)
+    return [(x - 2, y - 2, x + 2, y + 2) for x, y in track]
 
 
 def _places(width: float, height: float, scale: float) -> list[tuple[float, float]]:

@@ -31,7 +31,7 @@ def draw(rows: Sequence[Row]) -> Iterator[tuple[str, bytes]]:
         groups[row.family].append(row)
     slugs = _slugs(groups)
     for family, members in groups.items():
-        heading = _heading(members, len(groups))
+        heading = _heading(members, rows)
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(style.RC)
@@ -66,5 +66,9 @@ def _slugs(groups: dict[tuple[str, ...], list[Row]]) -> dict[tuple[str, ...], st
     }
 
 
-def _heading(rows: Sequence[Row], groups: int) -> str:
-    return ", ".join((style.short(rows[0].stream, 40), style.short(rows[0].backbone, 40)))
+def _heading(rows: Sequence[Row], everything: Sequence[Row]) -> str:
+    """Stream and backbone, and the order where there are several."""
+    own = rows[0]
+    heading = ", ".join((style.short(own.stream, 40), style.short(own.backbone, 40)))
+    orders = {row.order for row in everything if (row.stream, row.backbone) == (own.stream, own.backbone)}
+    return heading if len(orders) == 1 else f"{heading}, order {style.wrap(' > '.join(own.order), 48, 1)}"

@@ -28,33 +28,42 @@ def matrices(rows: Sequence[Row], heading: str) -> Figure:
     order, ood = rows[0].order, rows[0].entries[0].result.ood_names
     across, down = len(order) + len(ood) + _GAP, len(order) + 1
     numbers = across <= 11
-    cell = 0.46 if numbers else 0.21
-    columns = _columns(len(rows), across * cell + 0.5, down * cell + 0.6)
+    cell = 0.4 if numbers else 0.2
+    columns = _columns(len(rows), across * cell + 0.45, down * cell + 0.6)
     lines = math.ceil(len(rows) / columns)
-    figure = Figure(figsize=(columns * (across * cell + 0.45) + 2.9, lines * (down * cell + 0.6) + 2.1))
+    figure = Figure(figsize=(max(7.5, columns * (across * cell + 0.45) + 2.6), lines * (down * cell + 0.6) + 2.3))
+    figure.get_layout_engine().set(wspace=0.06)
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    lowest = min(min(map(min, (*e.data.accuracy, *(o for o in e.data.ood if o)))) for r in rows for e in r.entries)
     for i, ax in enumerate(axes.flat):
         if i >= len(rows):
             ax.set_axis_off()
             # The panel above is now the lowest of its column and must show the names.
             axes.flat[i - columns].tick_params(labelbottom=True)
             continue
-        mesh = _matrix(ax, rows[i], numbers)
+        mesh = _matrix(ax, rows[i], numbers, 10 * math.floor(10 * lowest))
     figure.colorbar(mesh, ax=axes, label="accuracy (%)", shrink=min(1.0, 4 / (lines * down * cell)), aspect=25)
-    figure.suptitle(f"Accuracy after each domain: {heading}, {style.over_seeds(rows)}")
-    figure.supylabel("domains learned so far")
+    outside = "; right: sets outside the stream" if ood else ""
+    style.headline(
+        figure,
+        f"Accuracy after each domain: {heading}, {style.over_seeds(rows)}",
+        f"framed: the domain just learned{outside}",
+    )
+    figure.supylabel("last domain learned")
     return figure
 
 
 def _columns(panels: int, width: float, height: float) -> int:
-    """Panels side by side so that the figure comes nearest to a slide's shape."""
-    return min(
-        range(1, panels + 1),
-        key=lambda n: abs(math.log(n * width / (math.ceil(panels / n) * height) / 1.7)),
-    )
+    """Panels side by side so that the figure comes near to a slide's shape and few places stay empty."""
+
+    def unfit(columns: int) -> float:
+        lines = math.ceil(panels / columns)
+        return abs(math.log(columns * width / (lines * height) / 1.7)) + 0.2 * (columns * lines - panels)
+
+    return min(range(1, panels + 1), key=unfit)
 
 
-def _matrix(ax: Axes, row: Row, numbers: bool) -> object:
+def _matrix(ax: Axes, row: Row, numbers: bool, low: float) -> object:
     """Draw one panel and return what the colour bar needs."""
     order, ood = row.order, row.entries[0].result.ood_names
     size = len(order)
@@ -64,18 +73,18 @@ def _matrix(ax: Axes, row: Row, numbers: bool) -> object:
     if ood:
         values[stages, size + 1 :] = 100 * np.mean([entry.data.ood for entry in row.entries], axis=0)
     edges = np.concatenate([np.arange(size + 1), np.arange(len(ood) + 1) + size + _GAP])
-    mesh = ax.pcolormesh(edges, np.arange(size + 2), values, cmap="cividis", vmin=0, vmax=100, rasterized=True)
+    mesh = ax.pcolormesh(edges, np.arange(size + 2), values, cmap="viridis", vmin=low, vmax=100)
     centres = (edges[1:] + edges[:-1]) / 2
     if numbers:
         for (i, k), value in np.ndenumerate(values):
             if not np.isnan(value):
-                color = "white" if value < 55 else "black"
+                color = "white" if value < low + 0.6 * (100 - low) else "black"
                 ax.text(centres[k], i + 0.5, f"{value:.0f}", ha="center", va="center", fontsize=9, color=color)
-    _outline(ax, stages, size)
-    ax.set_title(style.title(row))
+    _outline(ax, stages, size, edges[-1])
+    ax.set_title(style.title(row, max(16, int(10 * ax.bbox.width / ax.figure.dpi))), loc="left", fontweight="bold")
     shown = [k for k in range(len(centres)) if k != size]
     ax.set_xticks(centres[shown], [style.short(name) for name in (*order, *ood)], rotation=90)
-    ax.set_yticks(np.arange(size + 1) + 0.5, ["none", *(style.short(name) for name in order)])
+    ax.set_yticks(np.arange(size + 1) + 0.5, ["(pre-trained)", *(style.short(name) for name in order)])
     ax.set_ylim(size + 1, 0)
     ax.set_aspect("equal")
     ax.tick_params(length=0)
@@ -84,15 +93,15 @@ def _matrix(ax: Axes, row: Row, numbers: bool) -> object:
     return mesh
 
 
-def _outline(ax: Axes, stages: Sequence[int], size: int) -> None:
+def _outline(ax: Axes, stages: Sequence[int], size: int, right: float) -> None:
     """Frame the domain that was just learned; say why an offline run has no rows in between."""
     from matplotlib.patches import Rectangle
 
     for i in stages[1:] if len(stages) == size + 1 else ():
         ax.add_patch(Rectangle((i - 1, i), 1, 1, fill=False, edgecolor="white", linewidth=1.8))
     if len(stages) < size + 1:
-        ax.add_patch(Rectangle((0, 1), size, size - 1, facecolor=_EMPTY, edgecolor="none"))
-        ax.text(size / 2, (size + 1) / 2, "all domains\nat once", ha="center", va="center", fontsize=10)
+        ax.add_patch(Rectangle((0, 1), right, size - 1, facecolor=_EMPTY, edgecolor="none"))
+        ax.text(right / 2, (size + 1) / 2, "all domains at once", ha="center", va="center")
 
 
 def blocks(rows: Sequence[Row], heading: str) -> Figure:
@@ -103,7 +112,7 @@ def blocks(rows: Sequence[Row], heading: str) -> Figure:
     kinds = list(dict.fromkeys(kind for grid in grids for kind in grid))
     layers = max(len(array) for grid in grids for array in grid.values())
     tasks = rows[0].order
-    height = min(0.34, 3.6 / layers) * layers + 0.9
+    height = min(0.3, 2.8 / layers) * layers + 0.8
     figure = Figure(figsize=(len(kinds) * max(1.9, 0.24 * len(tasks)) + 3.2, len(rows) * height + 1.9))
     axes = figure.subplots(len(rows), len(kinds), squeeze=False, sharex=True, sharey=True)
     for line, (row, grid) in enumerate(zip(rows, grids, strict=True)):
@@ -112,7 +121,7 @@ def blocks(rows: Sequence[Row], heading: str) -> Figure:
         for ax, kind in zip(axes[line], kinds, strict=True):
             mesh = _layers(ax, grid.get(kind, np.full((layers, len(tasks)), np.nan)), tasks)
             if line == 0:
-                ax.set_title(kind)
+                ax.set_title(style.short(kind, 24))
     figure.colorbar(
         mesh,
         ax=axes,
@@ -120,7 +129,9 @@ def blocks(rows: Sequence[Row], heading: str) -> Figure:
         shrink=min(1.0, 4 / (len(rows) * height)),
         aspect=25,
     )
-    figure.suptitle(f"Active blocks by layer and task: {heading}, {style.over_seeds(rows).removeprefix('mean of ')}")
+    style.headline(
+        figure, f"Active blocks by layer and task: {heading}, {style.over_seeds(rows).removeprefix('mean of ')}"
+    )
     figure.supxlabel("task, in the order learned")
     return figure
 
@@ -140,31 +151,31 @@ def _layers(ax: Axes, values: np.ndarray, tasks: Sequence[str]) -> object:
 
 def _active(row: Row) -> dict[str, np.ndarray]:
     """Matrix kind -> float64 [layer, task], the share of seeds in which the block is active; NaN: no such block."""
-    tasks = row.order
-    places = place_blocks(row.entries[0].result.blocks["names"])
+    names = row.entries[0].result.blocks["names"]
+    places = place_blocks(names)
     depth = 1 + max(layer for _, layer in places.values())
-    found = {kind: np.full((depth, len(tasks)), np.nan) for kind, _ in places.values()}
-    for name, (kind, layer) in places.items():
-        for k, task in enumerate(tasks):
-            found[kind][layer, k] = np.mean([_is_active(entry.result.blocks, name, task) for entry in row.entries])
+    found = {kind: np.full((depth, len(row.order)), np.nan) for kind, _ in places.values()}
+    for k, task in enumerate(row.order):
+        runs = [entry.result.blocks["tasks"].get(task) for entry in row.entries]
+        if None in runs:  # no gates of its own, as when all domains are learned at once
+            continue
+        for name, share in zip(names, np.mean([run["active"] for run in runs], axis=0), strict=True):
+            kind, layer = places[name]
+            found[kind][layer, k] = share
     return found
-
-
-def _is_active(gates: dict, name: str, task: str) -> bool:
-    return bool(gates["tasks"][task]["active"][gates["names"].index(name)])
 
 
 def place_blocks(names: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Name -> (kind, layer): ``blocks.3.attn.qkv`` is ("qkv", 3).
 
-    The kind is the shortest end of the name that is unambiguous within a layer; names with no number are in layer 0.
+    The kind is the last part of the name, or all but the number where the last part is ambiguous; names without
+    a number are in layer 0.
     """
-    parsed = {}
+    whole, layers = {}, {}
     for name in names:
         match = re.fullmatch(r"(.*?)(?:^|\.)(\d+)\.(.+)", name)
-        parsed[name] = (match[1], int(match[2]), match[3]) if match else ("", 0, name)
-    long = {f"{stem}.{rest}" if len({p[0] for p in parsed.values()}) > 1 else rest for stem, _, rest in parsed.values()}
-    last = [kind.rsplit(".", 1)[-1] for kind in long]
-    kinds = {kind: kind.rsplit(".", 1)[-1] if last.count(kind.rsplit(".", 1)[-1]) == 1 else kind for kind in long}
-    several = len({stem for stem, _, _ in parsed.values()}) > 1
-    return {name: (kinds[f"{stem}.{rest}" if several else rest], layer) for name, (stem, layer, rest) in parsed.items()}
+        whole[name] = f"{match[1]}.{match[3]}".strip(".") if match else name
+        layers[name] = int(match[2]) if match else 0
+    ends = [kind.rsplit(".", 1)[-1] for kind in set(whole.values())]
+    last = {name: kind.rsplit(".", 1)[-1] for name, kind in whole.items()}
+    return {name: (last[name] if ends.count(last[name]) == 1 else whole[name], layers[name]) for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,8 +31,11 @@ RC = {
 }
 """Applied over matplotlib's defaults: a user's own matplotlibrc changes no figure."""
 
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A")
-"""Okabe and Ito's colours that show on white, then two dark ones; told apart with the usual colour blindnesses."""
+_PALETTE = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#332288", "#8C510A", "#882255", "#808000"),
+)
+"""Okabe and Ito's colours that show on white, then dark ones: told apart with the usual colour blindnesses."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", "*", ">")
 _BOUND = "#555555"
 
@@ -45,33 +49,47 @@ class Look(NamedTuple):
     color: str
     marker: str
 
+    @property
+    def ink(self) -> tuple[float, float, float]:
+        """The colour, darker: legible as text on white."""
+        return tuple(0.72 * int(self.color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
 
 def looks(rows: Iterable[Row]) -> dict[str, Look]:
-    """Label -> look; upper bounds are grey, the palette repeats with other markers after eight strategies."""
+    """Label -> look; upper bounds are grey, beyond ten strategies colours repeat with other markers."""
     bound = {row.label: row.upper_bound for row in rows}
     free = [label for label in sorted(bound) if not bound[label]]
     found = {label: Look(_PALETTE[i % len(_PALETTE)], _MARKERS[i % len(_MARKERS)]) for i, label in enumerate(free)}
     return found | {label: Look(_BOUND, "o") for label in bound if bound[label]}
 
 
-def title(row: Row, width: int = 26, lines: int = 2) -> str:
-    """The strategy's label and track, in at most `lines` lines of `width` characters each."""
+def title(row: Row, width: int) -> str:
+    """The strategy's label, in at most two lines of `width` characters, and its track, which is never cut off."""
     track = TRACKS.get(row.track)
-    return wrap(row.label if track is None else f"{row.label} ({track})", width, lines)
+    if track is None:
+        return wrap(row.label, width, 2)
+    if len(row.label) + len(track) + 3 <= width:
+        return f"{row.label} ({track})"
+    return f"{wrap(row.label, width, 2)}\n({track})"
 
 
 def wrap(text: str, width: int, lines: int) -> str:
     """`text` in at most `lines` lines of `width` characters, shortened with an ellipsis."""
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …", break_on_hyphens=False))
+    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
 
 
 def short(name: str, width: int = 14) -> str:
-    """`name` cut in the middle: folders often share a prefix, and differ at the end."""
+    """`name` cut before its middle: folders often share how they begin, and differ at the end."""
     if len(name) <= width:
         return name
-    return f"{name[: width // 2]}…{name[-(width - width // 2 - 1) :]}"
+    head = width // 3
+    return f"{name[:head]}…{name[head + 1 - width :]}"
+
+
+def headline(figure: Figure, *lines: str) -> None:
+    """The figure's title: each line broken where the figure ends."""
+    width = int(9 * figure.get_figwidth())  # about nine letters of the title's size to an inch
+    figure.suptitle("\n".join(wrap(line, width, 3) for line in lines))
 
 
 def over_seeds(rows: Sequence[Row]) -> str:

@@ -55,7 +55,7 @@ def _part(stream: str, backbone: str, order: str, rows: list[Cells], width: int)
         "Upper bound: all domains at once, not ranked": [row for row in rows if row["upper_bound"] == "yes"],
     }
     parts += [_table(title, members, widths) for title, members in sections.items() if members]
-    notes = [Text(f"note: {_name(row)} ({row['track']}): {row['note']}") for row in rows if row["note"]]
+    notes = [Text(f"note: {_name(row)}{_protocol(row)}: {row['note']}") for row in rows if row["note"]]
     return [*parts, *notes, Text()]
 
 
@@ -86,6 +86,10 @@ def _fit(rows: list[Cells], width: int) -> dict[_Column, int]:
 def _name(row: Cells) -> str:
     behind = "+ router" if row["track"] == ROUTED else ""
     return " ".join(filter(None, (str(row["strategy"]), str(row["settings"] or ""), behind)))
+
+
+def _protocol(row: Cells) -> str:
+    return " (domain given)" if row["domain_given"] == "yes" else ""
 
 
 def _percent(value: object, half_width: object, signed: bool = False) -> str:

@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER / "glyphclip.safetensors")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--images", type=int, default=Recipe.images)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="more than one: not reproducible to the bit")
     parser.add_argument("--time-limit", type=float, default=Recipe.time_limit, help="seconds")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
