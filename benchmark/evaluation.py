@@ -21,6 +21,9 @@ BATCH = 250
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 """Weighted k-NN of arXiv 2404.17245: retention of backbones that have no text head."""
 
+Prediction = tuple[np.ndarray, np.ndarray]
+"""Class index int64 and its probability float32, each [M, N]."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -33,18 +36,19 @@ class Row:
     accuracy: list[float]
     validation: list[float]
     ood: list[float]
-    predictions: dict[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    predictions: dict[str, Prediction] = field(repr=False)
     router_accuracy: float | None = None
 
 
 class Evaluator:
-    """Evaluates one learner on one stream; keeps no figure between rows but the base model's features."""
+    """Evaluates one learner on one stream; the same parameters never see the same images twice."""
 
     def __init__(self, learner: Learner, backbone: Backbone, data: StreamData, order: tuple[str, ...]) -> None:
         self.learner, self.backbone, self.data, self.order = learner, backbone, data, order
         self.router = DomainRouter()
         self._base: dict[tuple[str, str], torch.Tensor] = {}
         self._text: dict[str, torch.Tensor] = {}
+        self._known: dict[tuple[str, str], tuple[bytes, Prediction]] = {}
 
     def rows(self) -> dict[str, Row]:
         """Track -> row, for what the learner has learned so far."""
@@ -58,23 +62,28 @@ class Evaluator:
         """Test and validation images with one model, or with each domain's own parameters."""
         accuracy, validation, predictions = [], [], {}
         for domain in self.order:
-            if given:
-                self.learner.activate(domain)
-            test = self.data.test(domain)
-            predictions[domain] = self._classify(domain, test)
-            accuracy.append(_accuracy(predictions[domain], test))
+            task = domain if given else None
+            predictions[domain] = self._classify_as(task, domain, "test")
+            accuracy.append(_accuracy(predictions[domain], self.data.test(domain)))
             held = self.data.validation(domain)
-            validation.append(_accuracy(self._classify(domain, held), held) if len(held) else accuracy[-1])
+            found = _accuracy(self._classify_as(task, domain, "validation"), held) if len(held) else accuracy[-1]
+            validation.append(found)
         tasks: list[str | None] = list(self.learner.learned) or [None]
         for name in self.data.stream.ood:
-            parts = []
-            for task in tasks if given else [None]:
-                if given:
-                    self.learner.activate(task)
-                parts.append(self._classify(name, self.data.test(name)))
+            parts = [self._classify_as(task, name, "test") for task in (tasks if given else [None])]
             predictions[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         ood = [_accuracy(predictions[name], self.data.test(name)) for name in self.data.stream.ood]
         return Row(accuracy, validation, ood, predictions)
+
+    def _classify_as(self, task: str | None, name: str, kind: str) -> Prediction:
+        """With the parameters of `task`; measured again only if they are not those of the last time."""
+        self.learner.activate(task)
+        state = self.learner.active_state()
+        before = self._known.get((f"{task}/{name}", kind))
+        if before is None or before[0] != state:
+            before = (state, self._classify(name, getattr(self.data, kind)(name)))
+            self._known[f"{task}/{name}", kind] = before
+        return before[1]
 
     def _routed_row(self) -> Row:
         """Each image with the parameters of the domain that the router picks, or with the base model."""
@@ -92,7 +101,7 @@ class Evaluator:
         ood = [_accuracy(predictions[name], self.data.test(name)) for name in self.data.stream.ood]
         return Row(accuracy, validation, ood, predictions, float(torch.cat(hits).mean()) if hits else None)
 
-    def _classify_routed(self, name: str, kind: str) -> tuple[tuple[np.ndarray, np.ndarray], torch.Tensor]:
+    def _classify_routed(self, name: str, kind: str) -> tuple[Prediction, torch.Tensor]:
         routes = self.router.route(self._base_features(name, kind))
         data = getattr(self.data, kind)(name)
         classes, confidence = np.zeros((1, len(data)), np.int64), np.zeros((1, len(data)), np.float32)
@@ -116,7 +125,7 @@ class Evaluator:
         return self._base[name, kind]
 
     @torch.inference_mode()
-    def _classify(self, name: str, data: DecodedImages | Subset) -> tuple[np.ndarray, np.ndarray]:
+    def _classify(self, name: str, data: DecodedImages | Subset) -> Prediction:
         """Class index and probability, each [1, N], with the learner's active parameters."""
         if not len(data):
             return np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32)
@@ -164,5 +173,5 @@ def knn(
     return votes / votes.sum(dim=1, keepdim=True)
 
 
-def _accuracy(prediction: tuple[np.ndarray, np.ndarray], data: DecodedImages) -> float:
+def _accuracy(prediction: Prediction, data: DecodedImages) -> float:
     return float((prediction[0] == labels_of(data)).mean())

@@ -24,6 +24,7 @@ class Matrix:
     O: float64 [rows, D]; D may be 0.
     images: float64 [T], test images of each domain.
     complete: whether there is a row for every stage.
+    validation: mean accuracy on the validation splits at the end.
     router: fraction of test images that the router sent to their own domain at the end; None without a router.
     joint: float64 [T], final row of a run that saw all domains at once; None if there is none.
     """
@@ -33,6 +34,7 @@ class Matrix:
     images: np.ndarray
     complete: bool
     router: float | None = None
+    validation: float | None = None
     joint: np.ndarray | None = None
 
     @property
@@ -207,6 +209,12 @@ def router_accuracy(m: Matrix) -> Value:
     return m.router
 
 
+@_metric("mean_j V[T,j]", "the validation split: for choosing hyper-parameters, never ranked", needs_steps=False)
+def val_acc(m: Matrix) -> Value:
+    """Validation accuracy at the end, averaged over domains."""
+    return m.validation
+
+
 def compute(
     track: Track,
     counts: Mapping[str, int],
@@ -252,6 +260,7 @@ def matrix(
         images=np.array(images, dtype=np.float64),
         complete=list(track.stages) == steps,
         router=_final_router(track),
+        validation=float(np.mean(track.validation[-1])) if track.validation else None,
         joint=None if joint is None else np.array(_row("joint accuracy", "domain", len(order), joint, order)),
     )
 

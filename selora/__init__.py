@@ -12,7 +12,7 @@
 from selora.export import load, save, to_peft
 from selora.gate import INITIAL_SCORE, THRESHOLD, indicator
 from selora.inject import DEFAULT_PATTERN, inject, task_layers
-from selora.layers import LowRankBlock, TaskLinear, TaskModule
+from selora.layers import LowRankBlock, TaskLinear, TaskModule, belongs_to_other_task
 from selora.masks import activate, add_task, drop_closed, fold, mask, merge, remove_task, scores, task_blocks, unmerge
 from selora.select import Selector
 
@@ -26,6 +26,7 @@ __all__ = [
     "TaskModule",
     "activate",
     "add_task",
+    "belongs_to_other_task",
     "drop_closed",
     "fold",
     "indicator",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -23,6 +23,12 @@ def _key(task: str) -> str:
 
 def _task(key: str) -> str:
     return key.removeprefix(_PREFIX).replace("%2E", ".").replace("%25", "%")
+
+
+def belongs_to_other_task(name: str, active: Collection[str | None]) -> bool:
+    """Whether entry `name` of a state dict is of a child of a task that is not among `active`."""
+    _, found, rest = name.partition("children_by_task.")
+    return bool(found) and _task(rest.split(".")[0]) not in active
 
 
 class TaskModule(nn.Module, abc.ABC):

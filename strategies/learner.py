@@ -71,6 +71,16 @@ class Learner:
         """Switch to a learned task's parameters; a task not learned yet means the pre-trained model."""
         self.strategy.activate(self.model, task if task in self.learned else None)
 
+    def active_state(self) -> bytes:
+        """A digest of every parameter and buffer that can take part in the output now."""
+        digest = hashlib.sha256()
+        active = {layer.active for layer in selora.task_layers(self.model).values()}
+        for name, tensor in self.model.state_dict().items():
+            if not selora.belongs_to_other_task(name, active):
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.digest()
+
     def stored_parameters(self) -> int:
         """Parameters that differ from the pre-trained model's or were added: what must be kept."""
         state = {_plain(name): tensor for name, tensor in self.model.state_dict().items()}

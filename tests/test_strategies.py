@@ -128,7 +128,7 @@ def test_importances_leave_frozen_parameters_out():
 def ewc_loss(plugin, model):
     state = SimpleNamespace(model=model, loss=torch.tensor(0.0))
     plugin.before_backward(state)
-    return float(state.loss)
+    return float(state.loss.detach())
 
 
 def after_task(plugin, model, data):

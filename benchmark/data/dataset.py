@@ -48,6 +48,14 @@ class DecodedImages(Dataset):
         image = self._decoded(position)
         return (image if self.transform is None else self.transform(image)), self.targets[position]
 
+    def pixels(self) -> bytes:
+        """All decoded images in order; empty for a set too large to be kept."""
+        if self._cache is None:
+            return b""
+        for position in range(len(self)):
+            self._decoded(position)
+        return self._cache.numpy().tobytes()
+
     def _decoded(self, position: int) -> torch.Tensor:
         if self._cached[position]:
             return self._cache[position]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 
 from benchmark.data.dataset import DecodedImages, split_validation
@@ -36,9 +37,17 @@ class StreamData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Over names, labels and ids of every set."""
+        """16 hex digits over names, labels and ids of every set, and the decoded test images where they are kept.
+
+        The pixels catch what ids cannot: another version of a decoder, a font renderer or a resize.
+        """
         names = (*self.stream.domains, *self.stream.ood)
-        return fingerprint(self._images(name, split) for name in names for split in ("train", "test"))
+        digest = hashlib.sha256(
+            fingerprint(self._images(name, split) for name in names for split in ("train", "test")).encode()
+        )
+        for name in names:
+            digest.update(self.test(name).pixels())
+        return digest.hexdigest()[:16]
 
     def _images(self, name: str, split: Split) -> ImageSet:
         if (name, split) not in self._sets:
