@@ -1,4 +1,4 @@
-"""From finished runs to leaderboard.csv, runs.csv and figures. Loads pandas and matplotlib when first used."""
+"""From finished runs to leaderboard.csv, its picture, runs.csv and figures; pandas and matplotlib load when used."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 def write_report(
     results: Sequence[RunResult], folder: Path, defaults: Defaults | None = None, figures: bool = True
 ) -> pd.DataFrame:
-    """Write ``leaderboard.csv``, ``runs.csv`` and ``figures/*.png`` under `folder`; return the leaderboard.
+    """Write leaderboard.csv and .svg, runs.csv and figures/*.png under `folder`; return the leaderboard.
 
     Each file is replaced as a whole and depends on the set of results only. Figures of streams that have
     no results any more are removed.
     defaults: strategy name -> default hyper-parameters, so that `settings` shows only what was changed.
     ValueError without results, for a bad cell in a result, or for a run given twice.
     """
-    from benchmark.reporting import tables
+    from benchmark.reporting import tables, terminal
     from benchmark.reporting.rows import group
 
     if not results:
@@ -34,6 +34,7 @@ def write_report(
     leaderboard = tables.leaderboard_of(rows)
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "leaderboard.csv", tables.to_csv(leaderboard))
+    _replace(folder / "leaderboard.svg", terminal.picture(leaderboard).encode())
     _replace(folder / "runs.csv", tables.to_csv(tables.runs_of(rows)))
     if figures:
         _write_figures(rows, folder / "figures")

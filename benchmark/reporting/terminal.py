@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +36,14 @@ def view(frame: pd.DataFrame, width: int = 110) -> Group:
         parts += _part(*map(str, name), members, width)
     parts.append(_legend(rows))
     return Group(*parts)
+
+
+def picture(frame: pd.DataFrame, width: int = 110) -> str:
+    """What `show` prints, as an SVG for a README or a slide; without the web fonts that rich would load."""
+    console = Console(record=True, width=width, file=io.StringIO())
+    console.print(view(frame, width))
+    svg = console.export_svg(title="python run_suite.py", unique_id="leaderboard")
+    return re.sub(r"@font-face\s*{[^}]*}", "", svg)
 
 
 class _Column(NamedTuple):
