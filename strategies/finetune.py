@@ -31,4 +31,6 @@ class Finetune(Strategy):
 class Joint(Finetune):
     """Fine-tuning on all domains at once: what remembering everything would give."""
 
+    lr: float = 1e-3
+
     offline: ClassVar[bool] = True

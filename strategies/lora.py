@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class LoRA(Strategy):
     """Low-rank blocks without gates on every matrix, shared by all tasks (arXiv 2106.09685)."""
 
-    lr: float = 1e-3
+    lr: float = 3e-3
     rank: int = 8
     alpha: float | None = None
     pattern: str = selora.DEFAULT_PATTERN

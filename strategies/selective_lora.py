@@ -22,7 +22,6 @@ class _Selective(Strategy):
     change of the mask. alpha: LoRA's scale, `rank` when None. score_lr: learning rate of the scores.
     """
 
-    lr: float = 3e-3
     rank: int = 16
     alpha: float | None = None
     pattern: str = selora.DEFAULT_PATTERN
@@ -67,10 +66,14 @@ def unscored_parameters(model: Classifier) -> list[dict[str, Any]]:
 class SelectiveLoRA(_Selective, PerTaskStrategy):
     """Every task gets its own blocks and mask on the frozen base; closed blocks are dropped after training."""
 
+    lr: float = 1e-2
+
 
 @dataclass(frozen=True)
 class SelectiveLoRAMerged(_Selective):
     """One model: a task's active blocks are merged into the base before the next task starts."""
+
+    lr: float = 3e-3
 
     def prepare(self, model: Classifier) -> None:
         """Freeze the tower and inject; a trained head is shared by all tasks."""

@@ -45,7 +45,7 @@ class TAPS(PerTaskStrategy):
     layer as Selective LoRA; ``pattern`` narrows it (``attn`` for attention only).
     """
 
-    lr: float = 3e-4
+    lr: float = 1e-3
     penalty: float = 1.0
     score_lr: float = 0.005
     warmup: float = 0.1
