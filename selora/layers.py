@@ -112,6 +112,11 @@ class LowRankBlock(nn.Module):
         """x: [..., in] -> [..., out], whether or not the gate is open."""
         return self.scaling * F.linear(F.linear(x, self.lora_A), self.lora_B)
 
+    def adapt(self, base: nn.Linear, x: torch.Tensor, gate: torch.Tensor | None) -> torch.Tensor:
+        """The base's output with the update: ``W0 x + gate * block(x)``; gate None for a block without a score."""
+        update = self(x)
+        return base(x) + (update if gate is None else gate * update)
+
 
 def is_open(block: nn.Module) -> bool:
     """Whether `block` takes part: its score reaches the threshold, or it has no score."""
@@ -120,7 +125,7 @@ def is_open(block: nn.Module) -> bool:
 
 
 BlockFactory = Callable[[nn.Linear], nn.Module]
-"""Makes a block for a linear layer: a module with `score`, `threshold`, `delta()` and `forward(x)`."""
+"""Makes a block for a linear layer: a module with `score`, `threshold`, `delta()` and `adapt(base, x, gate)`."""
 
 
 class TaskLinear(TaskModule):
@@ -152,16 +157,15 @@ class TaskLinear(TaskModule):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: [..., in] -> [..., out]."""
-        out = self.base(x)
         block = self.child(self.active)
         if block is None or self._original is not None:
-            return out
+            return self.base(x)
         if block.score is None:
-            return out + block(x)
+            return block.adapt(self.base, x, None)
         # A closed block is computed only while its score is learned: the score needs its gradient to reopen.
         if not is_open(block) and not (torch.is_grad_enabled() and block.score.requires_grad):
-            return out
-        return out + indicator(block.score, block.threshold) * block(x)
+            return self.base(x)
+        return block.adapt(self.base, x, indicator(block.score, block.threshold))
 
     @torch.no_grad()
     def merge(self) -> None:

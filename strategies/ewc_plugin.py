@@ -6,6 +6,7 @@ lambda depends on the batch size, and loses its protection when modules are wrap
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -24,44 +25,41 @@ class EWCPlugin(SupervisedPlugin):
     def __init__(self, strength: float, mode: str, decay: float, images: int) -> None:
         super().__init__()
         self.strength, self.mode, self.decay, self.images = strength, mode, decay, images
-        self.terms: list[dict[str, tuple[torch.Tensor, torch.Tensor]]] = []
-        """For each penalty term: parameter name -> (importance, value to stay near)."""
+        self.terms: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """For each penalty term: importance and value to stay near, each [P], all trainable parameters in order."""
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Add the penalty."""
-        # In the model's order, not the terms': a sum in another order would differ after a restart, in its last bits.
-        for name, parameter in strategy.model.named_parameters():
-            for term in self.terms:
-                if name in term:
-                    importance, anchor = term[name]
-                    penalty = (importance * (parameter - anchor).square()).sum()
-                    strategy.loss = strategy.loss + self.strength / 2 * penalty
+        if self.terms:
+            values = flat(trainable(strategy.model).values())
+            for importance, anchor in self.terms:
+                strategy.loss = strategy.loss + self.strength / 2 * (importance * (values - anchor).square()).sum()
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Measure the importances of the task just learned."""
-        fresh = importances(strategy.model, strategy.experience.dataset, self.images, strategy.device)
-        anchors = {name: p.detach().clone() for name, p in strategy.model.named_parameters() if p.requires_grad}
+        fresh = flat(importances(strategy.model, strategy.experience.dataset, self.images, strategy.device).values())
         if self.mode == "online" and self.terms:
-            for name, (old, _) in self.terms.pop().items():
-                fresh[name] += self.decay * old
-        self.terms.append({name: (fresh[name], anchors[name]) for name in anchors})
+            fresh = fresh + self.decay * self.terms.pop()[0]
+        self.terms.append((fresh, flat(trainable(strategy.model).values()).detach()))
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """``TERM/NAME/(importance|anchor)`` -> tensor."""
-        return {
-            f"{index}/{name}/{part}": tensor
-            for index, term in enumerate(self.terms)
-            for name, pair in term.items()
-            for part, tensor in zip(("importance", "anchor"), pair, strict=True)
-        }
+        """``TERM/(importance|anchor)`` -> tensor [P]."""
+        names = ("importance", "anchor")
+        return {f"{i}/{name}": t for i, pair in enumerate(self.terms) for name, t in zip(names, pair, strict=True)}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """The inverse of `state_dict`."""
-        self.terms = [{} for _ in {key.split("/")[0] for key in state}]
-        for key in state:
-            index, name, part = key.split("/")
-            if part == "importance":
-                self.terms[int(index)][name] = (state[key], state[f"{index}/{name}/anchor"])
+        self.terms = [(state[f"{i}/importance"], state[f"{i}/anchor"]) for i in range(len(state) // 2)]
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Name -> parameter, of those that train, in the model's order."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def flat(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    """All of them as one vector; gradients flow back."""
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def importances(model: nn.Module, dataset: Any, images: int, device: torch.device) -> dict[str, torch.Tensor]:
@@ -69,7 +67,7 @@ def importances(model: nn.Module, dataset: Any, images: int, device: torch.devic
 
     dataset: items (image, label, ...); at most `images` of them, drawn without replacement.
     """
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    parameters = trainable(model)
     totals = {name: torch.zeros_like(p) for name, p in parameters.items()}
     chosen = torch.randperm(len(dataset))[:images].tolist()
     was_training = model.training

@@ -31,9 +31,9 @@ class DenseBlock(nn.Module):
         """The weight update [out, in]."""
         return self.weight
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: [..., in] -> [..., out]."""
-        return F.linear(x, self.weight)
+    def adapt(self, base: nn.Linear, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
+        """``(W + I(s) * delta) x``, added as weights: for a full-rank update cheaper than a second product."""
+        return F.linear(x, base.weight + gate * self.weight, base.bias)
 
 
 @dataclass(frozen=True)

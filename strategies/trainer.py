@@ -94,7 +94,7 @@ class SuiteTemplate(SupervisedTemplate):
         """AdamW over the strategy's parameter groups, linear warm-up and cosine to zero."""
         groups = self._with_head_rate(self.strategy.parameter_groups(self.model))
         self.trained = [p for group in groups for p in group["params"]]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.strategy.lr, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.strategy.lr, weight_decay=0.0, fused=True)
         steps = self.train_epochs * len(self.dataloader)
         warmup = round(self.config.warmup * steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, warmup, steps))
