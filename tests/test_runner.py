@@ -9,7 +9,6 @@ import signal
 
 import numpy as np
 import pytest
-import torch
 
 from benchmark.config import RunSpec
 from benchmark.data.stream_data import StreamData
@@ -139,7 +138,6 @@ def _killed_child(name, root, text):
         if event["task"] == "north_east" and event["epoch"] == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    torch.set_num_threads(1)
     run_tiny(name, root, text=text, on_step=on_step)
 
 
