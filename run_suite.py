@@ -1,8 +1,9 @@
 """Which way of fine-tuning a pre-trained vision model learns each image domain and keeps what the model knew?
 
 python run_suite.py                          all strategies on the embedded stream and backbone, one seed
-python run_suite.py --stream folder:PATH --backbone timm:NAME@FILE --image-size 96
-python run_suite.py ls                       streams, backbones, strategies, orders
+python run_suite.py --stream dn4il --backbone clip:ViT-B-16/openai --device cuda --download
+python run_suite.py ls                       streams, out-of-domain sets, backbones, strategies, orders
+python run_suite.py check-data --stream X    is every image there and whole?
 python run_suite.py report                   rebuild tables and figures from the results folder
 python run_suite.py check mine.py:Mine       does a plugged-in strategy keep its promises?
 """
@@ -10,17 +11,20 @@ python run_suite.py check mine.py:Mine       does a plugged-in strategy keep its
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.arguments import add_results, add_stream, run_parser, stream_fields, suite_config
 from benchmark.errors import UsageError, unknown
 from benchmark.registry import entries
 from benchmark.store import Store
 
 if TYPE_CHECKING:
-    from benchmark.suite import Plan, SuiteConfig
+    from benchmark.suite import Plan
+    from strategies.compute import Compute
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,35 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _run_parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("run_suite.py", description=__doc__, formatter_class=raw, allow_abbrev=False)
-    add = parser.add_argument
-    add("--stream", default="digits", help="NAME or folder:PATH (default: digits)")
-    add("--backbone", default="glyphclip", help="NAME or timm:NAME[@FILE] (default: glyphclip)")
-    add("--strategies", nargs="+", metavar="S", help="names or FILE.py:CLASS (default: all built in)")
-    add("--seeds", nargs="+", type=int, default=[0], metavar="N", help="one run of each strategy a seed (default: 0)")
-    add("--order", default="default", help="a named order, or domains separated by commas")
-    add("--hold-out", nargs="+", default=[], metavar="DOMAIN", help="keep domains unseen, as out-of-domain sets")
-    add("--set", nargs="+", action="extend", default=[], metavar="S.FIELD=V", help="e.g. selora.budget=0.05")
-    add("--epochs", type=int, help="passes over each domain (default: 4)")
-    add("--batch-size", type=int, help="images in a training step (default: 32)")
-    add("--image-size", type=int, help="input side in pixels (default: the backbone's)")
-    add("--augment", help="none, shift or crop-flip (default: the stream's)")
-    add("--device", default="cpu", help="cpu, cuda, cuda:N or mps (default: cpu)")
-    _add_results(parser)
-    add("--dry-run", action="store_true", help="show the runs and stop")
-    add("--force", action="store_true", help="run again what is done")
-    return parser
-
-
 def _ls_parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser("run_suite.py ls", description="List streams, backbones, strategies and orders.")
 
 
 def _report_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("run_suite.py report", description="Rebuild tables and figures.")
-    _add_results(parser)
+    add_results(parser)
     return parser
 
 
@@ -75,27 +57,12 @@ def _check_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", default="results", metavar="DIR", help="results folder (default: results)")
-
-
-def _config(options: argparse.Namespace) -> SuiteConfig:
-    from benchmark.settings import parse_settings
-    from benchmark.suite import ALL_STRATEGIES, SuiteConfig
-
-    fields = {"epochs": options.epochs, "batch_size": options.batch_size, "augment": options.augment}
-    return SuiteConfig(
-        stream=options.stream,
-        backbone=options.backbone,
-        strategies=tuple(dict.fromkeys(options.strategies or ALL_STRATEGIES)),
-        seeds=tuple(dict.fromkeys(options.seeds)),
-        order=options.order,
-        hold_out=tuple(options.hold_out),
-        image_size=options.image_size,
-        train={name: value for name, value in fields.items() if value is not None},
-        settings=parse_settings(options.set),
-        device=options.device,
-    )
+def _check_data_parser() -> argparse.ArgumentParser:
+    text = "Read every image of a stream: missing, broken and duplicated files, classes without images."
+    parser = argparse.ArgumentParser("run_suite.py check-data", description=text)
+    add_stream(parser)
+    parser.add_argument("--workers", type=int, default=4, help="files read at once (default: 4)")
+    return parser
 
 
 def _run(options: argparse.Namespace, given: list[str]) -> int:
@@ -104,9 +71,9 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     from benchmark.progress import TerminalProgress
     from benchmark.suite import execute, plan
 
-    config = _config(options)
-    _check_device(config.device)
-    suite, store, console = plan(config), Store(options.results), Console()
+    config = suite_config(options)
+    _check_compute(config.compute)
+    suite, store, console = plan(config, allow_missing=options.dry_run), Store(options.results), Console()
     if options.dry_run:
         _print_plan(suite, store, console)
         return 0
@@ -119,12 +86,18 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
         f"order: {', '.join(suite.runs[0].spec.order)}",
         highlight=False,
     )
+    if not suite.stream.ood:
+        console.print(
+            f"no out-of-domain set: what is kept outside the stream is not measured; add for example "
+            f"--hold-out {suite.stream.domains[-1]} or --ood cifar100",
+            style="yellow", highlight=False,
+        )  # fmt: skip
     failures = 0
     if pending:
         from benchmark.environment import environment
 
         with TerminalProgress(console) as progress:
-            failures = execute(suite, store, config, progress, environment(config.device, given))
+            failures = execute(suite, store, config, progress, environment(config.compute, given))
     if failures < len(suite.runs):
         _write_report(store, console)
     if failures:
@@ -132,27 +105,32 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     return 1 if failures else 0
 
 
-def _check_device(device: str) -> None:
-    kind = device.partition(":")[0]
-    if kind == "cpu":
+def _check_compute(compute: Compute) -> None:
+    import multiprocessing
+
+    if compute.workers and "fork" not in multiprocessing.get_all_start_methods():
+        raise UsageError(f"--workers {compute.workers}: this system cannot fork processes; leave it at 0")
+    if compute.device == "cpu":
         return
     import torch
 
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(kind, False):
-        there = ", ".join(["cpu", *(name for name, is_there in available.items() if is_there)])
-        raise UsageError(f"--device {device}: not available here; expected one of: {there}")
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    there = ["cpu", *(["cuda"] if cuda else []), *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+    if compute.device not in there:
+        raise UsageError(f"--device {compute.device}: not available here; expected one of: {', '.join(there)}")
 
 
 def _print_plan(suite: Plan, store: Store, console: Any) -> None:
-    from rich.table import Table
+    from benchmark.estimate import show_cost
 
-    table = Table("strategy", "seed", "state", "folder", "hyper-parameters", title="runs")
     for run in suite.runs:
-        state = "done" if store.is_done(run.spec) else "to run"
+        done = not suite.missing and store.is_done(run.spec)
         values = " ".join(f"{name}={value}" for name, value in run.spec.strategy["params"].items())
-        table.add_row(run.spec.strategy["name"], str(run.spec.seed), state, store.folder(run.spec).name, values)
-    console.print(table)
+        folder = "" if suite.missing else f"  {store.folder(run.spec).name}"
+        print(f"{'done  ' if done else 'to run'}  {run.spec.label}{folder}\n        {values}")
+    show_cost(suite, console)
+    if suite.missing:
+        print(f"\n{suite.missing}")
 
 
 def _write_report(store: Store, console: Any) -> None:
@@ -179,14 +157,32 @@ def _report(options: argparse.Namespace, given: list[str]) -> int:
 
 
 def _list(options: argparse.Namespace, given: list[str]) -> int:
-    for kind in ("streams", "backbones", "strategies"):
+    from benchmark.streams.prompted import TEMPLATE_SETS
+
+    for kind in ("streams", "sources", "backbones", "strategies"):
         print(f"{kind}:")
         for name, entry in entries(kind).items():
             label = f"{name}:{entry.argument}" if entry.argument else name
             print(f"  {label:<20} {entry.summary}")
+    print("templates:")
+    for name, summary in {"default": "the stream's own", **TEMPLATE_SETS}.items():
+        print(f"  {name:<20} {summary}")
     print("orders:\n  default              the stream's own\n  reversed             the other way round")
     print("  a,b,c                domains, separated by commas")
     return 0
+
+
+def _check_data(options: argparse.Namespace, given: list[str]) -> int:
+    from benchmark.data.check import check_data
+    from benchmark.suite import SuiteConfig, whole_stream
+
+    fields = stream_fields(options)
+    # What is missing is to be listed here, not refused: the rule is for runs.
+    data = dataclasses.replace(fields["data"], on_bad_image="skip")
+    stream = whole_stream(SuiteConfig(**{**fields, "data": data}))
+    report = check_data(stream, data, workers=options.workers)
+    print(report)
+    return 0 if report.passed else 1
 
 
 def _check(options: argparse.Namespace, given: list[str]) -> int:
@@ -199,10 +195,11 @@ def _check(options: argparse.Namespace, given: list[str]) -> int:
 
 
 COMMANDS = {
-    "run": (_run_parser, _run),
+    "run": (lambda: run_parser(__doc__), _run),
     "ls": (_ls_parser, _list),
     "report": (_report_parser, _report),
     "check": (_check_parser, _check),
+    "check-data": (_check_data_parser, _check_data),
 }
 
 if __name__ == "__main__":

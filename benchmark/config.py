@@ -10,7 +10,7 @@ from typing import Any
 
 from strategies.base import TrainConfig
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the specification and of result.json."""
 
 

@@ -10,21 +10,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from strategies.compute import Compute
+
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "avalanche-lib", "numpy", "scikit-learn", "safetensors")
 
 
-def environment(device: str, arguments: list[str]) -> dict[str, Any]:
-    """Versions, commit, device, threads and the command."""
+def environment(compute: Compute, arguments: list[str]) -> dict[str, Any]:
+    """Versions, commit, device, threads, how it was computed, and the command."""
     import torch
 
-    chosen = torch.device(device)
+    chosen = torch.device(compute.device)
     return {
         "selora-bench": _version("selora-bench"),
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else device,
+        "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else compute.device,
+        "workers": compute.workers,
+        "accumulate": compute.accumulate,
+        "compile": compute.compile,
         "threads": torch.get_num_threads(),
         "cpu_count": os.cpu_count(),
         "command": " ".join([Path(sys.argv[0]).name, *arguments]),

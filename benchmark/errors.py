@@ -10,6 +10,14 @@ class UsageError(ValueError):
     """What was wrong, what was expected, what to do."""
 
 
+class MissingData(UsageError):
+    """Data that are not on disk: what, how large, where they were looked for, which command fetches them."""
+
+
+class BadImage(ValueError):
+    """An image that cannot be read in the middle of a run: which, why, and how to find all of them."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """``unknown strategy 'selroa'; did you mean 'selora'? (known: ...)``."""
     names = sorted(known)

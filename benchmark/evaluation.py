@@ -2,52 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
-from benchmark.backbones.base import Backbone
 from benchmark.data.dataset import DecodedImages, labels_of
 from benchmark.data.stream_data import StreamData
+from benchmark.knn import NEIGHBOURS, REPORTED, nearest, votes
 from benchmark.result import AGNOSTIC, GIVEN, ROUTED
 from benchmark.routing import NONE, DomainRouter
+from benchmark.streams.label_space import DomainSpaces
 from strategies.learner import Learner
 
 BATCH = 250
-NEIGHBOURS, TEMPERATURE = 20, 0.07
-"""Weighted k-NN of arXiv 2404.17245: retention of backbones that have no text head."""
 
-Prediction = tuple[np.ndarray, np.ndarray]
-"""Class index int64 and its probability float32, each [M, N]."""
+
+@dataclass(frozen=True)
+class Prediction:
+    """classes: index int64 [M, N]; confidence: its probability float32 [M, N].
+
+    by_k: k -> class index int64 [M, N], where the classes are k-NN's.
+    """
+
+    classes: np.ndarray
+    confidence: np.ndarray
+    by_k: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Row:
     """One stage of one track: accuracies in the run's order, and every prediction behind them.
 
-    predictions: set name -> (class index [M, N], its probability [M, N]); M is 1, but for out-of-domain sets
-    with the domain given: M learned tasks, whose mean accuracy is the column's figure.
+    predictions: of each set; M is 1, but for out-of-domain sets with the domain given: M learned tasks, whose mean
+    accuracy is the column's figure. ood_by_k: k -> accuracies like `ood`, where those are k-NN's.
     """
 
     accuracy: list[float]
     validation: list[float]
     ood: list[float]
     predictions: dict[str, Prediction] = field(repr=False)
+    ood_by_k: dict[int, list[float]] = field(default_factory=dict)
     router_accuracy: float | None = None
 
 
 class Evaluator:
     """Evaluates one learner on one stream; the same parameters never see the same images twice."""
 
-    def __init__(self, learner: Learner, backbone: Backbone, data: StreamData, order: tuple[str, ...]) -> None:
-        self.learner, self.backbone, self.data, self.order = learner, backbone, data, order
+    def __init__(self, learner: Learner, data: StreamData, spaces: DomainSpaces) -> None:
+        self.learner, self.data, self.spaces, self.order = learner, data, spaces, spaces.domains
         self.router = DomainRouter()
         self._base: dict[tuple[str, str], torch.Tensor] = {}
-        self._text: dict[str, torch.Tensor] = {}
         self._known: dict[tuple[str, str], tuple[bytes, Prediction]] = {}
 
     def rows(self) -> dict[str, Row]:
@@ -70,10 +78,21 @@ class Evaluator:
             validation.append(found)
         tasks: list[str | None] = list(self.learner.learned) or [None]
         for name in self.data.stream.ood:
-            parts = [self._classify_as(task, name, "test") for task in (tasks if given else [None])]
-            predictions[name] = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        ood = [_accuracy(predictions[name], self.data.test(name)) for name in self.data.stream.ood]
-        return Row(accuracy, validation, ood, predictions)
+            predictions[name] = _stacked(
+                [self._classify_as(task, name, "test") for task in (tasks if given else [None])]
+            )
+        return Row(accuracy, validation, self._ood(predictions), predictions, self._ood_by_k(predictions))
+
+    def _ood(self, predictions: dict[str, Prediction]) -> list[float]:
+        return [_accuracy(predictions[name], self.data.test(name)) for name in self.data.stream.ood]
+
+    def _ood_by_k(self, predictions: dict[str, Prediction]) -> dict[int, list[float]]:
+        sets = self.data.stream.ood
+        known = [k for k in NEIGHBOURS if sets and all(k in predictions[name].by_k for name in sets)]
+        return {
+            k: [float((predictions[name].by_k[k] == labels_of(self.data.test(name))).mean()) for name in sets]
+            for k in known
+        }
 
     def _classify_as(self, task: str | None, name: str, kind: str) -> Prediction:
         """With the parameters of `task`; measured again only if they are not those of the last time."""
@@ -98,24 +117,26 @@ class Evaluator:
             validation.append(found)
         for name in self.data.stream.ood:
             predictions[name], _ = self._classify_routed(name, "test")
-        ood = [_accuracy(predictions[name], self.data.test(name)) for name in self.data.stream.ood]
-        return Row(accuracy, validation, ood, predictions, float(torch.cat(hits).mean()) if hits else None)
+        hit = float(torch.cat(hits).mean()) if hits else None
+        return Row(accuracy, validation, self._ood(predictions), predictions, self._ood_by_k(predictions), hit)
 
     def _classify_routed(self, name: str, kind: str) -> tuple[Prediction, torch.Tensor]:
         routes = self.router.route(self._base_features(name, kind))
         data = getattr(self.data, kind)(name)
-        classes, confidence = np.zeros((1, len(data)), np.int64), np.zeros((1, len(data)), np.float32)
+        parts, places = [], []
         for route in routes.unique().tolist():
             chosen = (routes == route).nonzero().squeeze(1)
             self.learner.activate(None if route == NONE else self.router.domains[route])
-            part = self._classify(name, Subset(data, chosen.tolist()))
-            classes[:, chosen], confidence[:, chosen] = part
-        return (classes, confidence), routes
+            parts.append(self._classify(name, Subset(data, chosen.tolist())))
+            places.append(chosen.numpy())
+        return _gathered(parts, places), routes
 
     def _teach_router(self, task: str) -> None:
         train = self.data.plain_train(task)
         labels = torch.from_numpy(labels_of(train))
-        self.router.add(task, self._base_features(task, "plain_train"), labels, self._base_features(task, "validation"))
+        features = self._base_features(task, "plain_train")
+        held = self._base_features(task, "validation") if len(self.data.validation(task)) else features[:0]
+        self.router.add(task, features, labels, held)
 
     def _base_features(self, name: str, kind: str) -> torch.Tensor:
         """Features of the frozen base model, measured once; strategies with a task identity never change it."""
@@ -127,51 +148,64 @@ class Evaluator:
     @torch.inference_mode()
     def _classify(self, name: str, data: DecodedImages | Subset) -> Prediction:
         """Class index and probability, each [1, N], with the learner's active parameters."""
+        model = self.learner.model
         if not len(data):
-            return np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32)
+            return Prediction(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
         if name in self.order:
-            logits = torch.cat([self.learner.model(images).cpu() for images in self._batches(data)])
-            confidence, classes = logits.softmax(dim=1).max(dim=1)
-        elif self.backbone.text_weights is not None:
-            similarity = F.normalize(self._embed(data), dim=1) @ self._text_weights(name).T
-            confidence, classes = (self.backbone.logit_scale * similarity).softmax(dim=1).max(dim=1)
-        else:
-            gallery = self.data.plain_train(name)
-            classes_here = len(self.data.stream.classes(name))
-            votes = knn(self._embed(data), self._embed(gallery), torch.tensor(gallery.targets), classes_here)
-            confidence, classes = votes.max(dim=1)
-        return classes.numpy()[None], confidence.float().numpy()[None]
+            span = self.spaces.span(name)
+            logits = torch.cat([self._forward(model, images)[:, span] for images in self._batches(data)])
+            return _prediction(logits.softmax(dim=1))
+        stream = self.data.stream
+        if model.has_text_head:
+            weights = model.text_weights(stream.classes(name), stream.prompts(name)).cpu()
+            similarity = F.normalize(self._embed(data), dim=1) @ weights.T
+            return _prediction((model.head.scale * similarity).softmax(dim=1))
+        bank = self.data.plain_train(name)
+        cosine, index = nearest(self._embed(data), self._embed(bank), max(NEIGHBOURS))
+        labels, count = torch.tensor(bank.targets)[index], len(stream.classes(name))
+        shares = {k: votes(cosine[:, :k], labels[:, :k], count) for k in NEIGHBOURS}
+        return _prediction(shares[REPORTED], {k: share.argmax(dim=1).numpy()[None] for k, share in shares.items()})
 
     @torch.inference_mode()
     def _embed(self, data: DecodedImages | Subset) -> torch.Tensor:
-        return torch.cat([self.learner.model.embed(images).float().cpu() for images in self._batches(data)])
+        return torch.cat([self._forward(self.learner.model.embed, images) for images in self._batches(data)])
 
-    def _text_weights(self, name: str) -> torch.Tensor:
-        if name not in self._text:
-            stream = self.data.stream
-            self._text[name] = self.backbone.text_weights(stream.classes(name), stream.templates).cpu()
-        return self._text[name]
+    def _forward(self, function: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        with self.learner.compute.autocast(self.learner.template.config.precision):
+            return function(images).float().cpu()
 
     def _batches(self, data: DecodedImages | Subset) -> Iterator[torch.Tensor]:
-        for images, _ in DataLoader(data, batch_size=BATCH):
-            yield images.to(self.learner.device)
+        for images, _ in self.learner.compute.loader(data, BATCH):
+            yield images.to(self.learner.device, non_blocking=True)
 
 
-def knn(
-    queries: torch.Tensor, gallery: torch.Tensor, labels: torch.Tensor, classes: int,
-    k: int = NEIGHBOURS, temperature: float = TEMPERATURE,
-) -> torch.Tensor:  # fmt: skip
-    """Vote shares [Q, C]: the k nearest by cosine, each weighted by ``exp(cosine / temperature)``.
+def _prediction(shares: torch.Tensor, by_k: dict[int, np.ndarray] | None = None) -> Prediction:
+    """shares: probabilities [N, C]."""
+    confidence, classes = shares.max(dim=1)
+    return Prediction(classes.numpy()[None], confidence.float().numpy()[None], by_k or {})
 
-    queries: [Q, D]; gallery: [G, D]; labels: int64 [G]. arXiv 1805.01978 section 3.4, as used in arXiv 2404.17245.
-    """
-    k = min(k, len(gallery))
-    similarity = F.normalize(queries, dim=1) @ F.normalize(gallery, dim=1).T
-    nearest, index = similarity.topk(k, dim=1)
-    votes = queries.new_zeros(len(queries), classes)
-    votes.scatter_add_(1, labels[index], ((nearest - 1) / temperature).exp())
-    return votes / votes.sum(dim=1, keepdim=True)
+
+def _stacked(parts: list[Prediction]) -> Prediction:
+    """Predictions of several models for the same images."""
+    return Prediction(
+        np.concatenate([part.classes for part in parts]),
+        np.concatenate([part.confidence for part in parts]),
+        {k: np.concatenate([part.by_k[k] for part in parts]) for k in parts[0].by_k},
+    )
+
+
+def _gathered(parts: list[Prediction], places: list[np.ndarray]) -> Prediction:
+    """Predictions for disjoint sets of images, put back in their `places`."""
+    order = np.argsort(np.concatenate(places)) if places else np.zeros(0, int)
+    joined = [np.concatenate(columns, axis=1)[:, order] for columns in zip(*(_columns(p) for p in parts), strict=True)]
+    if not joined:
+        return Prediction(np.zeros((1, 0), np.int64), np.zeros((1, 0), np.float32))
+    return Prediction(joined[0], joined[1], dict(zip(parts[0].by_k, joined[2:], strict=True)))
+
+
+def _columns(prediction: Prediction) -> list[np.ndarray]:
+    return [prediction.classes, prediction.confidence, *prediction.by_k.values()]
 
 
 def _accuracy(prediction: Prediction, data: DecodedImages) -> float:
-    return float((prediction[0] == labels_of(data)).mean())
+    return float((prediction.classes == labels_of(data)).mean())

@@ -25,6 +25,7 @@ class Track:
     ood: [stage][out-of-domain set].
     router_accuracy: [stage], fraction of test images of learned domains given their own domain's parameters;
         None in other tracks and in row 0.
+    ood_by_k: k -> [stage][out-of-domain set], where `ood` was measured by k-NN (whose k is 20), else None.
     """
 
     stages: list[int]
@@ -32,6 +33,7 @@ class Track:
     validation: list[list[float]]
     ood: list[list[float]]
     router_accuracy: list[float | None] | None = None
+    ood_by_k: dict[str, list[list[float]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ class DomainRouter:
     def _whitening(self) -> torch.Tensor:
         covariance = self._scatter / self._count
         size = len(covariance)
-        sphere = covariance.diagonal().mean() * torch.eye(size, dtype=covariance.dtype)
+        # Classes of one image each have no scatter at all: distances are then plain ones, up to a factor.
+        variance = covariance.diagonal().mean().clamp(min=1e-12)
+        sphere = variance * torch.eye(size, dtype=covariance.dtype)
         precision = torch.linalg.inv((1 - self.shrinkage) * covariance + self.shrinkage * sphere)
         return torch.linalg.cholesky(precision)
 

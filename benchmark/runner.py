@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ from torch.utils.data import ConcatDataset
 from benchmark.backbones.base import Backbone
 from benchmark.config import RunSpec
 from benchmark.cost import PeakMemory
-from benchmark.data.dataset import labels_of
+from benchmark.data.dataset import Relabelled, labels_of
 from benchmark.data.stream_data import StreamData
 from benchmark.evaluation import Evaluator, Row
 from benchmark.result import RunResult, Track
 from benchmark.store import Store
+from benchmark.streams.label_space import DomainSpaces, Space
 from strategies.base import Strategy
-from strategies.classifier import Classifier, TextHead
+from strategies.classifier import Classifier, TextHead, TextTowerHead
+from strategies.compute import Compute
+from strategies.label_spaces import LabelSpaces
 from strategies.learner import Learner, seed_everything
 from strategies.trainer import Progress
 
@@ -35,15 +39,16 @@ def run(
     data: StreamData,
     store: Store,
     *,
-    device: str = "cpu",
+    compute: Compute = Compute(),  # noqa: B008 - frozen
     on_step: Progress | None = None,
     environment: dict[str, Any] | None = None,
 ) -> RunResult:
     """Evaluate the pre-trained model, then learn and evaluate domain after domain; store and return the result."""
-    with PeakMemory(device) as memory:
-        learner = _learner(spec, strategy, backbone, data, device, on_step)
+    with PeakMemory(compute.device) as memory:
+        spaces = DomainSpaces(data.stream, spec.order)
+        learner = _learner(spec, strategy, backbone, data, spaces, compute, on_step)
         journal = _Journal(spec, store, learner)
-        evaluator = Evaluator(learner, backbone, data, spec.order)
+        evaluator = Evaluator(learner, data, spaces)
         tasks = (ALL_DOMAINS,) if strategy.offline else spec.order
         if not journal.stages:
             journal.measure(evaluator, stage=0)
@@ -57,27 +62,46 @@ def run(
     return result
 
 
-def classifier(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...], seed: int) -> Classifier:
-    """A fresh model: a copy of the pre-trained tower with a text head, or with a linear head drawn from `seed`."""
-    if backbone.text_weights is not None:
-        head: nn.Module = TextHead(backbone.text_weights(classes, templates), backbone.logit_scale)
+def classifier(backbone: Backbone, spaces: Sequence[Space], seed: int) -> Classifier:
+    """A fresh model: a copy of the pre-trained tower with a text head, or with a linear head drawn from `seed`.
+
+    spaces: (class names, templates) of each label space; the head covers them one after another.
+    """
+    sizes = [len(classes) for classes, _ in spaces]
+    if backbone.text_tower is not None:
+        text_tower = copy.deepcopy(backbone.text_tower).requires_grad_(True)
+        head: nn.Module = TextTowerHead(text_tower, backbone.tokenize, spaces, backbone.logit_scale)
+    elif backbone.text_weights is not None:
+        weights = torch.cat([backbone.text_weights(classes, templates) for classes, templates in spaces])
+        head = TextHead(weights, backbone.logit_scale, backbone.text_weights)
     else:
         seed_everything(seed, "head")
-        head = nn.Linear(backbone.embed_dim, len(classes))
-    return Classifier(copy.deepcopy(backbone.tower), head, backbone.mean, backbone.std)
+        head = nn.Linear(backbone.embed_dim, sum(sizes))
+    tower = copy.deepcopy(backbone.tower)
+    return Classifier(tower, head, backbone.mean, backbone.std, LabelSpaces(sizes))
 
 
 def _learner(
-    spec: RunSpec, strategy: Strategy, backbone: Backbone, data: StreamData, device: str, on_step: Progress | None
+    spec: RunSpec,
+    strategy: Strategy,
+    backbone: Backbone,
+    data: StreamData,
+    spaces: DomainSpaces,
+    compute: Compute,
+    on_step: Progress | None,
 ) -> Learner:
-    stream = data.stream
-    model = classifier(backbone, stream.classes(spec.order[0]), stream.templates, spec.seed)
-    datasets: dict[str, Any] = {domain: data.train(domain) for domain in spec.order}
+    model = classifier(backbone, spaces.spaces, spec.seed)
+    datasets: dict[str, Any] = {
+        domain: Relabelled(data.train(domain), spaces.span(domain).start) for domain in spec.order
+    }
     if strategy.offline:
         union = ConcatDataset(list(datasets.values()))
         union.targets = [label for dataset in datasets.values() for label in dataset.targets]
         datasets = {ALL_DOMAINS: union}
-    return Learner(strategy, model, datasets, spec.train, seed=spec.seed, device=device, on_step=on_step)
+    return Learner(
+        strategy, model, datasets, spec.train,
+        seed=spec.seed, compute=compute, augment=data.augment, on_step=on_step,
+    )  # fmt: skip
 
 
 class _Journal:
@@ -107,10 +131,11 @@ class _Journal:
         self.store.save_state(self.spec, tensors | stored, {"stage": stage, "learner": values, **journal})
 
     def _append(self, track: str, stage: int, row: Row) -> None:
-        for name, (classes, confidence) in row.predictions.items():
-            self.predictions[f"{track}/{stage}/{name}/class"] = classes.astype(np.int16)
-            self.predictions[f"{track}/{stage}/{name}/confidence"] = confidence.astype(np.float16)
+        for name, prediction in row.predictions.items():
+            self.predictions[f"{track}/{stage}/{name}/class"] = prediction.classes.astype(np.int16)
+            self.predictions[f"{track}/{stage}/{name}/confidence"] = prediction.confidence.astype(np.float16)
         figures = {name: getattr(row, name) for name in ("accuracy", "validation", "ood", "router_accuracy")}
+        figures["ood_by_k"] = {str(k): accuracies for k, accuracies in row.ood_by_k.items()}
         self.rows.setdefault(track, []).append(figures)
 
     def _resume(self, tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
@@ -130,6 +155,7 @@ class _Journal:
             validation=[row["validation"] for row in rows],
             ood=[row["ood"] for row in rows],
             router_accuracy=routed if any(value is not None for value in routed) else None,
+            ood_by_k={k: [row["ood_by_k"][k] for row in rows] for k in rows[0]["ood_by_k"]} or None,
         )
 
 

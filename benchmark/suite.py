@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.config import RunSpec
-from benchmark.errors import UsageError, unknown
+from benchmark.data.options import DataOptions
+from benchmark.errors import MissingData, UsageError, unknown
 from benchmark.registry import BUILTIN, resolve, strategy_class
 from benchmark.settings import apply_settings
 from benchmark.store import Store
 from strategies.base import Strategy, TrainConfig
+from strategies.compute import Compute
 
 if TYPE_CHECKING:
+    from benchmark.data.stream_data import StreamData
     from benchmark.streams.base import Stream
 
 ALL_STRATEGIES = tuple(BUILTIN["strategies"])
@@ -26,20 +29,30 @@ ALL_STRATEGIES = tuple(BUILTIN["strategies"])
 class SuiteConfig:
     """What the user asked for, by name.
 
-    order: a named order of the stream, or domains separated by commas. train: fields of TrainConfig that were given;
-    the rest is the stream's or the default. settings: strategy name -> hyper-parameters given with ``--set``.
+    order: a named order of the stream, or domains separated by commas. templates: a name of
+    `benchmark.streams.prompted.TEMPLATE_SETS`, or ``default``. train: fields of TrainConfig that were given; the
+    rest is the stream's or the default. settings: strategy name -> hyper-parameters given with ``--set``.
     """
 
     stream: str = "digits"
-    backbone: str = "glyphclip"
-    strategies: tuple[str, ...] = ALL_STRATEGIES
-    seeds: tuple[int, ...] = (0,)
     order: str = "default"
     hold_out: tuple[str, ...] = ()
+    ood: tuple[str, ...] = ()
+    per_class: int | None = None
+    fraction: float | None = None
+    test_per_class: int | None = None
+    subset_seed: int = 0
+    data: DataOptions = field(default_factory=DataOptions)
+    download: bool = False
+    backbone: str = "glyphclip"
+    towers: str = "image"
     image_size: int | None = None
+    templates: str = "default"
+    strategies: tuple[str, ...] = ALL_STRATEGIES
+    seeds: tuple[int, ...] = (0,)
     train: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    device: str = "cpu"
+    compute: Compute = field(default_factory=Compute)
 
 
 @dataclass(frozen=True)
@@ -52,11 +65,15 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a suite; `backbone` is loaded only when one of them has to be run."""
+    """All runs of a suite; `backbone` is loaded only when one of them has to be run.
+
+    missing: what is said of data that are not there; such a plan cannot be executed.
+    """
 
     stream: Stream
     backbone: Any
     runs: tuple[PlannedRun, ...]
+    missing: str | None = None
 
 
 class Observer(Protocol):
@@ -72,12 +89,22 @@ class Observer(Protocol):
         """error: where the traceback is, or None."""
 
 
-def plan(config: SuiteConfig) -> Plan:
-    """Resolve every name and value; UsageError says what is wrong. Reads no image and no weight."""
-    stream = _stream(config)
+def plan(config: SuiteConfig, allow_missing: bool = False) -> Plan:
+    """Resolve every name and value; UsageError says what is wrong. Reads no image and no weight.
+
+    allow_missing: plan, for an estimate of the cost, even where the data are not there.
+    """
+    missing = None
+    try:
+        stream = build_stream(config)
+    except MissingData as error:
+        if not allow_missing:
+            raise
+        missing, stream = str(error), build_stream(config, available=False)
     order = domain_order(stream, config.order)
     backbone_class, argument = resolve("backbones", config.backbone)
-    backbone = backbone_class(argument, config.image_size)
+    options = {} if config.towers == "image" else {"towers": config.towers}
+    backbone = backbone_class(argument, config.image_size, **options)
     try:
         train = TrainConfig(**{"augment": stream.augment, **config.train})
     except ValueError as error:
@@ -92,6 +119,7 @@ def plan(config: SuiteConfig) -> Plan:
         if name not in known:
             raise unknown("strategy in --set", name, known)
     runs = []
+    data = {"name": stream.name, "missing": True} if missing else stream.identity()
     for seed in config.seeds:
         for name in config.strategies:
             loaded = strategy_class(name)
@@ -99,18 +127,47 @@ def plan(config: SuiteConfig) -> Plan:
             identity = {"name": loaded.name, "version": loaded.cls.version, "params": dataclasses.asdict(strategy)}
             if loaded.source:
                 identity["source"] = loaded.source
-            spec = RunSpec(stream.identity(), order, backbone.identity(), identity, train, seed)
+            spec = RunSpec(data, order, backbone.identity(), identity, train, seed)
             runs.append(PlannedRun(spec, strategy))
-    return Plan(stream, backbone, tuple(runs))
+    return Plan(stream, backbone, tuple(runs), missing)
 
 
-def _stream(config: SuiteConfig) -> Stream:
+def whole_stream(config: SuiteConfig, *, available: bool = True) -> Stream:
+    """The stream and the out-of-domain sets that were asked for, all of their images; these are what check-data reads.
+
+    available: see that the data are there, or fetch them.
+    """
     stream_class, argument = resolve("streams", config.stream)
-    stream = stream_class(argument) if argument else stream_class()
+    stream = stream_class.create(argument, config.data)
+    if config.ood:
+        from benchmark.streams.with_ood import WithOOD
+
+        stream = WithOOD(stream, config.ood, config.data)
+    if available:
+        stream.make_available(config.download)
+    return stream
+
+
+def build_stream(config: SuiteConfig, *, available: bool = True) -> Stream:
+    """`whole_stream` with all that is put around it: the rule for bad images, hold-out, a part, other prompts."""
+    stream = whole_stream(config, available=available)
+    if available:
+        from benchmark.streams.skip_bad import apply_rule
+
+        stream = apply_rule(stream, config.data)
     if config.hold_out:
         from benchmark.streams.hold_out import HoldOut
 
         stream = HoldOut(stream, config.hold_out)
+    if config.per_class is not None or config.fraction is not None or config.test_per_class is not None:
+        from benchmark.streams.subset import Subset
+
+        part = {"per_class": config.per_class, "fraction": config.fraction, "test_per_class": config.test_per_class}
+        stream = Subset(stream, **part, seed=config.subset_seed)
+    if config.templates != "default":
+        from benchmark.streams.prompted import Prompted
+
+        stream = Prompted(stream, config.templates)
     return stream
 
 
@@ -137,7 +194,10 @@ def execute(plan: Plan, store: Store, config: SuiteConfig, observer: Observer, e
     from benchmark.runner import run as run_one
 
     backbone = plan.backbone.load()
+    environment = environment | {"backbone_fingerprint": backbone.fingerprint}
     data = StreamData(plan.stream, backbone.image_size, backbone.interpolation, pending[0].spec.train)
+    if backbone.text_weights is None:
+        require_banks(data)
     order = pending[0].spec.order
     images = sum(len(data.train(domain)) for domain in order) * pending[0].spec.train.epochs
     failures = 0
@@ -147,13 +207,23 @@ def execute(plan: Plan, store: Store, config: SuiteConfig, observer: Observer, e
         try:
             run_one(
                 planned.spec, planned.strategy, backbone, data, store,
-                device=config.device, on_step=observer.step, environment=environment,
+                compute=config.compute, on_step=observer.step, environment=environment,
             )  # fmt: skip
         except Exception:  # one run's failure, whatever it is, must not lose the others
             failures += 1
             error = str(store.save_error(planned.spec, traceback.format_exc()))
         observer.run_finished(planned, time.perf_counter() - start, error)
     return failures
+
+
+def require_banks(data: StreamData) -> None:
+    """UsageError for an out-of-domain set that k-NN has nothing to compare with."""
+    for name in data.stream.ood:
+        if not len(data.plain_train(name)):
+            raise UsageError(
+                f"out-of-domain set '{name}' has no training images, which the k-NN of a backbone without a text tower "
+                "compares with; add them or leave the set out"
+            )
 
 
 def defaults(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,9 @@ from torch import nn
 from selora.gate import THRESHOLD
 from selora.layers import BlockFactory, LowRankBlock, TaskLinear, TaskModule
 
-DEFAULT_PATTERN = r"(^|\.)blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(fc1|fc2))$"
-"""The four matrices of every transformer layer, by timm's names: 48 blocks for a 12-layer ViT."""
+DEFAULT_PATTERN = r"(^|\.)blocks\.\d+\.(attn\.(qkv|[qkv]_proj|proj)|mlp\.(fc1|fc1_g|fc1_x|fc2))$"
+"""The attention and MLP matrices of every transformer layer, by timm's names: 4 a layer, 48 for a 12-layer ViT; more
+where query, key and value (``q_proj``) or the two halves of a gated MLP (``fc1_g``, ``fc1_x``) are apart (EVA-02)."""
 
 
 def inject(
@@ -26,7 +27,8 @@ def inject(
     """Freeze `model` and wrap, in place, every `nn.Linear` whose name matches `pattern` (`re.search`).
 
     alpha: LoRA's scale, `rank` when None. gated: give every block a score. make_block: another kind of block.
-    Returns name -> layer. ValueError when nothing matches or a match is no plain `nn.Linear`.
+    Returns name -> layer. ValueError when nothing matches, a match is no plain `nn.Linear`, or it belongs to an
+    `nn.MultiheadAttention`, which reads the weights of its layers past them.
     """
     matches = {name: module for name, module in model.named_modules() if re.search(pattern, name)}
     if not matches:
@@ -34,6 +36,12 @@ def inject(
     for name, module in matches.items():
         if not isinstance(module, nn.Linear):
             raise ValueError(f"'{name}' matches {pattern!r} but is {type(module).__name__}, not nn.Linear")
+        parent = name.rpartition(".")[0]
+        if isinstance(model.get_submodule(parent), nn.MultiheadAttention):
+            raise ValueError(
+                f"'{name}' is inside the nn.MultiheadAttention '{parent}', where a block would have no effect: its "
+                "projections are packed; use an attention with linear layers of its own (timm's qkv and proj)"
+            )
     scale = float(rank if alpha is None else alpha)
 
     def low_rank(base: nn.Linear) -> nn.Module:

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from strategies.classifier import Classifier
 
+PRECISIONS = ("fp32", "bf16", "fp16")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """The training budget of one domain, equal for every strategy of a comparison.
 
-    epochs: passes over a domain's training images.
+    epochs: passes over a domain's training images. batch_size: images of one optimiser step.
     head_lr: learning rate of a linear head, where the backbone has no text head; a strategy's `lr` is the tower's.
     warmup: fraction of a domain's steps with a linearly rising learning rate; a cosine to zero follows.
     augment: name in `benchmark.data.transforms.AUGMENTATIONS`.
     val_fraction: part of each domain's training split kept for validation, never trained on.
+    precision: ``fp32``, or ``bf16`` or ``fp16`` autocast, in training and evaluation; weights stay float32.
     """
 
     epochs: int = 4
@@ -31,6 +34,7 @@ class TrainConfig:
     clip_grad_norm: float = 1.0
     augment: str = "crop-flip"
     val_fraction: float = 0.1
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -39,6 +43,10 @@ class TrainConfig:
             raise ValueError(
                 f"warmup and val_fraction are fractions in [0, 1), got {self.warmup} and {self.val_fraction}"
             )
+        if self.clip_grad_norm <= 0:
+            raise ValueError(f"clip_grad_norm must be above 0, got {self.clip_grad_norm}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is one of {', '.join(PRECISIONS)}, got '{self.precision}'")
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class Strategy:
     """Keeps a copy of a trained head for every task (a frozen text head is never copied)."""
     offline: ClassVar[bool] = False
     """Sees all domains at once: an upper bound, ranked apart."""
+    training_passes: ClassVar[float] = 3.0
+    """Work of a training step in forward passes, for an estimate of the cost: one forward, two for the gradient."""
 
     def __post_init__(self) -> None:
         if self.lr <= 0:

@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from strategies.label_spaces import LabelSpaces
+from strategies.text_head import TextHead, TextTowerHead
 
-class TextHead(nn.Module):
-    """Frozen zero-shot head of a dual encoder: scaled cosine to the text embeddings of the class names.
-
-    weights: L2-normalised [C, D]; scale: CLIP's logit scale. arXiv 2103.00020, section 3.1.2.
-    """
-
-    def __init__(self, weights: torch.Tensor, scale: float) -> None:
-        super().__init__()
-        self.register_buffer("weights", weights.detach().clone())
-        self.scale = scale
-
-    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        """embedding: [B, D] -> logits [B, C]."""
-        return self.scale * F.normalize(embedding, dim=-1) @ self.weights.T
+__all__ = ["Classifier", "TextHead", "TextTowerHead"]
 
 
 class Classifier(nn.Module):
     """Images to logits over the stream's classes.
 
-    tower: normalised images -> embedding [B, D]. head: embedding -> logits [B, C]; either a `TextHead`
-    (no parameters) or a linear layer that is trained. mean, std: the backbone's own normalisation.
+    tower: normalised images -> embedding [B, D]. head: embedding -> logits [B, C]; a `TextHead` (no parameters), a
+    `TextTowerHead` (its text tower is adapted) or a linear layer that is trained.
+    mean, std: the backbone's own normalisation. spaces: the lists of classes that the head covers; one by default.
     """
 
     def __init__(
-        self, tower: nn.Module, head: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]
-    ) -> None:  # fmt: skip
+        self,
+        tower: nn.Module,
+        head: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        spaces: LabelSpaces | None = None,
+    ) -> None:
         super().__init__()
         self.tower = tower
         self.head = head
+        self.spaces = spaces or LabelSpaces([1])
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     @property
+    def towers(self) -> nn.ModuleList:
+        """What a strategy adapts: the image tower, and the text tower where it is adapted as well.
+
+        Each has `blocks`. A list to inject into and to loop over; it is made afresh and is no part of the model.
+        """
+        return nn.ModuleList([self.tower, *([self.head.text_tower] if isinstance(self.head, TextTowerHead) else [])])
+
+    @property
+    def has_text_head(self) -> bool:
+        """Whether classes are told apart by their names, so that other classes can be as well."""
+        return isinstance(self.head, (TextHead, TextTowerHead))
+
+    @property
     def head_is_trained(self) -> bool:
-        """Whether the head has parameters (a text head has none)."""
-        return any(True for _ in self.head.parameters())
+        """Whether the head is a trained layer; a text head is none, its text tower is one of the `towers`."""
+        return not self.has_text_head
+
+    @property
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters of a trained head, of all its copies; none of a text head."""
+        return list(self.head.parameters()) if self.head_is_trained else []
+
+    def text_weights(self, classes: Sequence[str], templates: Sequence[str]) -> torch.Tensor:
+        """L2-normalised weights [C, D] of any classes, by the text tower as it is now; only with a text head."""
+        return self.head.text_weights(classes, templates)
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """images: uint8 [B, 3, S, S] -> embedding [B, D]."""

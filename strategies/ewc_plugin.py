@@ -6,13 +6,15 @@ lambda depends on the batch size, and loses its protection when modules are wrap
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
 from strategies.avalanche_imports import SupervisedPlugin
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class EWCPlugin(SupervisedPlugin):
@@ -37,10 +39,12 @@ class EWCPlugin(SupervisedPlugin):
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Measure the importances of the task just learned."""
-        fresh = flat(importances(strategy.model, strategy.experience.dataset, self.images, strategy.device).values())
+        images = _Augmented(strategy.experience.dataset, strategy.augmented)
+        model = strategy.model
+        fresh = flat(importances(model, images, self.images, strategy.device, model.spaces).values())
         if self.mode == "online" and self.terms:
             fresh = fresh + self.decay * self.terms.pop()[0]
-        self.terms.append((fresh, flat(trainable(strategy.model).values()).detach()))
+        self.terms.append((fresh, flat(trainable(model).values()).detach()))
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """``TERM/(importance|anchor)`` -> tensor [P]."""
@@ -50,6 +54,20 @@ class EWCPlugin(SupervisedPlugin):
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """The inverse of `state_dict`."""
         self.terms = [(state[f"{i}/importance"], state[f"{i}/anchor"]) for i in range(len(state) // 2)]
+
+
+class _Augmented:
+    """A dataset's items as the model is trained on them."""
+
+    def __init__(self, dataset: Any, augment: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.dataset, self.augment = dataset, augment
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image, label, *_ = self.dataset[index]
+        return self.augment(image.unsqueeze(0))[0], label
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -62,7 +80,9 @@ def flat(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
-def importances(model: nn.Module, dataset: Any, images: int, device: torch.device) -> dict[str, torch.Tensor]:
+def importances(
+    model: nn.Module, dataset: Any, images: int, device: torch.device, criterion: Loss = nn.functional.cross_entropy
+) -> dict[str, torch.Tensor]:
     """Mean squared gradient of single images' log-likelihood, for each trainable parameter.
 
     dataset: items (image, label, ...); at most `images` of them, drawn without replacement.
@@ -75,7 +95,7 @@ def importances(model: nn.Module, dataset: Any, images: int, device: torch.devic
     for index in chosen:
         image, label, *_ = dataset[index]
         logits = model(image.unsqueeze(0).to(device))
-        loss = nn.functional.cross_entropy(logits, torch.tensor([int(label)], device=device))
+        loss = criterion(logits, torch.tensor([int(label)], device=device))
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         for total, gradient in zip(totals.values(), gradients, strict=True):
             if gradient is not None:

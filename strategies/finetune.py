@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 class ZeroShot(Strategy):
     """The pre-trained model as it is; for a backbone without a text head, a linear probe on frozen features."""
 
+    training_passes: ClassVar[float] = 1.0
+
     def prepare(self, model: Classifier) -> None:
-        """Freeze the tower; a text head has nothing to train either."""
-        model.tower.requires_grad_(False)
+        """Freeze the towers; a text head has nothing else to train."""
+        model.towers.requires_grad_(False)
 
 
 @dataclass(frozen=True)
 class Finetune(Strategy):
-    """Every parameter of the tower, one domain after another, nothing against forgetting."""
+    """Every parameter of the towers, one domain after another, nothing against forgetting."""
 
     lr: float = 3e-4
 

@@ -15,13 +15,15 @@ from torch.utils.data import Dataset
 import selora
 from strategies.base import Strategy, TrainConfig
 from strategies.classifier import Classifier
-from strategies.trainer import Progress, SuiteTemplate, experiences
+from strategies.compute import Compute
+from strategies.trainer import Augment, Progress, SuiteTemplate, experiences
 
 
 class Learner:
     """One strategy on its way through a stream: a model, what it learned so far, and state that can be saved.
 
-    datasets: task -> training data, items (uint8 image [3, S, S], label), attribute `targets`.
+    datasets: task -> training data, items (uint8 image [3, s, s], label), attribute `targets`; a label is an index
+        into the whole head. augment: what makes a training image [3, S, S] of an item; None where it is one already.
     Every task starts from a seed of its own, drawn from `seed` and its position. So a run that is
     continued after any task ends as the uninterrupted one, with no random state to save.
     """
@@ -34,18 +36,31 @@ class Learner:
         train: TrainConfig,
         *,
         seed: int,
-        device: str | torch.device = "cpu",
+        compute: Compute = Compute(),  # noqa: B008 - frozen
+        augment: Augment | None = None,
         on_step: Progress | None = None,
     ) -> None:
-        self.strategy, self.seed, self.device = strategy, seed, torch.device(device)
+        self.strategy, self.seed, self.compute = strategy, seed, compute
+        self.device = torch.device(compute.device)
+        self.spaces = {task: model.spaces.of(data.targets) for task, data in datasets.items()}
         self.model = model.to(self.device)
         self.model.eval()
         self.reference = {_plain(name): t.detach().cpu().clone() for name, t in model.state_dict().items()}
         seed_everything(seed, "prepare")
         strategy.prepare(self.model)
+        if compute.compile:
+            for tower in self.model.towers:
+                for block in tower.blocks:
+                    block.compile()
         self.plugins = strategy.plugins()
         self.template = SuiteTemplate(
-            model=self.model, strategy=strategy, train=train, device=device, plugins=self.plugins, on_step=on_step
+            model=self.model,
+            strategy=strategy,
+            train=train,
+            compute=compute,
+            plugins=self.plugins,
+            augment=augment,
+            on_step=on_step,
         )
         self.experiences = dict(zip(datasets, experiences(list(datasets.values())), strict=True))
         self.learned: list[str] = []
@@ -65,6 +80,7 @@ class Learner:
             self.blocks[task] = record
         self.strategy.end_task(self.model, task)
         self.learned.append(task)
+        self.template.learned_spaces |= self.spaces[task]
         self.model.eval()
 
     def activate(self, task: str | None) -> None:
@@ -118,6 +134,7 @@ class Learner:
         self.template.history = list(values["history"])
         self.trainable_parameters = values["trainable_parameters"]
         self.template.clock.train_exp_counter = len(self.learned)
+        self.template.learned_spaces = set().union(*(self.spaces[task] for task in self.learned))
 
 
 def seed_everything(seed: int, part: int | str) -> None:

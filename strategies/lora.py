@@ -22,6 +22,6 @@ class LoRA(Strategy):
     pattern: str = selora.DEFAULT_PATTERN
 
     def prepare(self, model: Classifier) -> None:
-        """Freeze the tower and add the adapter."""
-        selora.inject(model.tower, self.pattern, rank=self.rank, alpha=self.alpha, gated=False)
-        selora.add_task(model.tower, "stream")
+        """Freeze the towers and add the adapter."""
+        selora.inject(model.towers, self.pattern, rank=self.rank, alpha=self.alpha, gated=False)
+        selora.add_task(model, "stream")

@@ -19,7 +19,8 @@ from strategies.avalanche_imports import SupervisedPlugin
 class LwFPlugin(SupervisedPlugin):
     """Adds ``alpha * T^2 * KL(teacher || student)`` of softened outputs, from the second task on (arXiv 1606.09282).
 
-    The teacher is the model as it was before the task, on the task's own images.
+    The teacher is the model as it was before the task, on the task's own images; its outputs over the classes of
+    the tasks learned before are kept (one list of classes, where all domains share it).
     """
 
     def __init__(self, alpha: float, temperature: float) -> None:
@@ -40,9 +41,12 @@ class LwFPlugin(SupervisedPlugin):
         """Add the distillation loss."""
         if self.teacher:
             teacher = teacher_logits(strategy.model, self.teacher, strategy.mb_x) / self.temperature
-            student = F.log_softmax(strategy.mb_output / self.temperature, dim=1)
-            loss = F.kl_div(student, F.log_softmax(teacher, dim=1), reduction="batchmean", log_target=True)
-            strategy.loss = strategy.loss + self.alpha * self.temperature**2 * loss
+            student = strategy.mb_output / self.temperature
+            for space in sorted(strategy.learned_spaces):
+                span = strategy.model.spaces.span(space)
+                own, taught = F.log_softmax(student[:, span], dim=1), F.log_softmax(teacher[:, span], dim=1)
+                loss = F.kl_div(own, taught, reduction="batchmean", log_target=True)
+                strategy.loss = strategy.loss + self.alpha * self.temperature**2 * loss
 
 
 @torch.no_grad()

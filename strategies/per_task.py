@@ -38,7 +38,7 @@ class PerTaskStrategy(Strategy):
     per_task_head: ClassVar[bool] = True
 
     def inject(self, model: Classifier) -> None:
-        """Put task modules into the tower; a subclass says which."""
+        """Put task modules into the towers; a subclass says which."""
         raise TypeError(f"{type(self).__name__} must override inject")
 
     def prepare(self, model: Classifier) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from strategies.finetune import Finetune
 
@@ -40,6 +40,8 @@ class LwF(Finetune):
 
     alpha: float = 1.0
     temperature: float = 2.0
+
+    training_passes: ClassVar[float] = 4.0
 
     def plugins(self) -> list[Any]:
         """The mended LwF plugin."""

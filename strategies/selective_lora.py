@@ -41,8 +41,8 @@ class _Selective(Strategy):
             raise ValueError(f"expected 0 <= warmup < freeze <= 1, got {self.warmup} and {self.freeze}")
 
     def inject(self, model: Classifier) -> None:
-        """Gated low-rank blocks on the tower's linear layers."""
-        selora.inject(model.tower, self.pattern, rank=self.rank, alpha=self.alpha)
+        """Gated low-rank blocks on the towers' linear layers."""
+        selora.inject(model.towers, self.pattern, rank=self.rank, alpha=self.alpha)
 
     def parameter_groups(self, model: Classifier) -> list[dict[str, Any]]:
         """Everything trainable but the scores, which the selector trains; no decay, it would shrink closed blocks."""
@@ -76,13 +76,13 @@ class SelectiveLoRAMerged(_Selective):
     lr: float = 3e-3
 
     def prepare(self, model: Classifier) -> None:
-        """Freeze the tower and inject; a trained head is shared by all tasks."""
+        """Freeze the towers and inject; a trained head is shared by all tasks."""
         self.inject(model)
 
     def begin_task(self, model: Classifier, task: str) -> None:
         """Fresh blocks on what the earlier tasks left."""
-        selora.add_task(model.tower, task)
+        selora.add_task(model, task)
 
     def end_task(self, model: Classifier, task: str) -> None:
         """Merge the active blocks into the base for good."""
-        selora.fold(model.tower, task)
+        selora.fold(model, task)

@@ -36,6 +36,12 @@ class DenseBlock(nn.Module):
         return F.linear(x, base.weight + gate * self.weight, base.bias)
 
 
+def _is_normalisation(module: nn.Module) -> bool:
+    """Whether `module` normalises and has weights of its own: LayerNorm, RMSNorm, and timm's variants of them."""
+    is_leaf = next(module.children(), None) is None
+    return is_leaf and "norm" in type(module).__name__.lower() and next(module.parameters(), None) is not None
+
+
 @dataclass(frozen=True)
 class TAPS(PerTaskStrategy):
     """``W = W0 + I(s) * delta`` a layer and task; loss CE + penalty * mean |s| after a warm-up.
@@ -53,10 +59,11 @@ class TAPS(PerTaskStrategy):
 
     def inject(self, model: Classifier) -> None:
         """Dense gated blocks on the linear layers, copies of the normalisation layers."""
-        selora.inject(model.tower, self.pattern, make_block=DenseBlock)
-        norms = [name for name, module in model.tower.named_modules() if isinstance(module, nn.LayerNorm)]
+        towers = model.towers
+        selora.inject(towers, self.pattern, make_block=DenseBlock)
+        norms = [name for name, module in towers.named_modules() if _is_normalisation(module)]
         for name in norms:
-            replace(model.tower, name, TaskCopy(model.tower.get_submodule(name)))
+            replace(towers, name, TaskCopy(towers.get_submodule(name)))
 
     def parameter_groups(self, model: Classifier) -> list[dict[str, Any]]:
         """Everything trainable but the scores; no weight decay."""

@@ -10,7 +10,7 @@ import torch
 
 from benchmark.config import RunSpec
 from benchmark.data.dataset import DecodedImages, split_validation
-from benchmark.evaluation import knn
+from benchmark.knn import knn, nearest
 from benchmark.routing import NONE, DomainRouter
 from benchmark.streams.base import ImageSet
 from strategies.base import TrainConfig
@@ -117,3 +117,14 @@ def test_the_key_depends_on_every_field_and_survives_json():
     assert len({base.key, *(other.key for other in others)}) == 8
     assert RunSpec.from_dict(json.loads(json.dumps(base.as_dict()))) == base
     assert len(base.key) == 12
+
+
+def test_nearest_in_parts_is_nearest_in_one(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    queries, bank = torch.randn(23, 5, generator=generator), torch.randn(61, 5, generator=generator)
+    whole = nearest(queries, bank, 12)
+    monkeypatch.setattr("benchmark.knn.QUERIES", 4)
+    monkeypatch.setattr("benchmark.knn.BANK", 7)  # smaller than k
+    parts = nearest(queries, bank, 12)
+    assert torch.equal(whole[1], parts[1]) and torch.allclose(whole[0], parts[0], atol=1e-6)
+    assert nearest(queries, bank, 200)[0].shape == (23, 61)

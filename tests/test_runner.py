@@ -12,11 +12,14 @@ import pytest
 
 from benchmark.config import RunSpec
 from benchmark.data.stream_data import StreamData
+from benchmark.errors import UsageError
 from benchmark.registry import strategy_class
 from benchmark.runner import run
 from benchmark.settings import apply_settings
 from benchmark.store import Store
+from benchmark.streams.base import ImageSet
 from benchmark.streams.hold_out import HoldOut
+from benchmark.suite import require_banks
 from strategies.base import TrainConfig
 from tests.conftest import TinyBackbone, TinyStream
 
@@ -193,3 +196,45 @@ def test_settings_take_the_types_of_the_fields():
     cls = strategy_class("selora").cls
     strategy = apply_settings("selora", cls, {"budget": "0.05", "rank": "4", "penalty": "2", "alpha": "none"})
     assert (strategy.budget, strategy.rank, strategy.penalty, strategy.alpha) == (0.05, 4, 2.0, None)
+
+
+class WithAbsentClasses(TinyStream):
+    """As DomainNet's painting: the first domain has no blue image to train on and no green one to test."""
+
+    def load(self, name, split):
+        images = super().load(name, split)
+        absent = {"train": 2, "test": 1}[split] if name == self.domains[0] else None
+        kept = [index for index, label in enumerate(images.labels) if label != absent]
+        return ImageSet(
+            name, split, images.labels[kept], tuple(images.ids[i] for i in kept), lambda index: images.load(kept[index])
+        )
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("name", ["finetune", "joint", "selora", "ewc"])
+def test_a_class_absent_from_a_split_breaks_nothing(name, text, tmp_path):
+    result = run_tiny(name, tmp_path, text=text, stream=WithAbsentClasses())
+    assert result.counts["north.west"] == 10
+    for track in result.tracks.values():
+        assert np.isfinite(np.array(track.accuracy)).all()
+
+
+def test_k_nn_retention_is_kept_for_every_k(tmp_path):
+    track = run_tiny("lora", tmp_path, text=False).tracks["agnostic"]
+    assert set(track.ood_by_k) == {"10", "20", "100", "200"}
+    assert track.ood_by_k["20"] == track.ood and len(track.ood_by_k["10"]) == 4
+    assert track.ood_by_k["100"] == track.ood_by_k["200"]  # the bank has 30 images
+    assert run_tiny("lora", tmp_path, text=True).tracks["agnostic"].ood_by_k is None
+
+
+def test_an_out_of_domain_set_without_a_bank_is_refused_before_anything_is_run():
+    class WithoutBank(TinyStream):
+        def load(self, name, split):
+            images = super().load(name, split)
+            if (name, split) != ("unseen", "train"):
+                return images
+            return ImageSet(name, split, images.labels[:0], (), images.load)
+
+    with pytest.raises(UsageError, match="'unseen' has no training images, which the k-NN"):
+        require_banks(StreamData(WithoutBank(), 16, "bicubic", TRAIN))
+    require_banks(StreamData(TinyStream(), 16, "bicubic", TRAIN))

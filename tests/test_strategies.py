@@ -19,6 +19,7 @@ from strategies.classifier import Classifier
 from strategies.conformance import check_strategy
 from strategies.ewc_plugin import EWCPlugin, importances
 from strategies.finetune import Finetune
+from strategies.label_spaces import LabelSpaces
 from strategies.learner import Learner
 from strategies.lwf_plugin import LwFPlugin, teacher_logits
 from strategies.regularization import EWC
@@ -125,6 +126,11 @@ def test_importances_leave_frozen_parameters_out():
     assert set(importances(model, data, 4, torch.device("cpu"))) == {"1.weight", "1.bias"}
 
 
+def with_one_space(model):
+    model.spaces = LabelSpaces([1])
+    return model
+
+
 def ewc_loss(plugin, model):
     state = SimpleNamespace(model=model, loss=torch.tensor(0.0))
     plugin.before_backward(state)
@@ -132,14 +138,16 @@ def ewc_loss(plugin, model):
 
 
 def after_task(plugin, model, data):
-    state = SimpleNamespace(model=model, experience=SimpleNamespace(dataset=data), device=torch.device("cpu"))
+    state = SimpleNamespace(
+        model=model, experience=SimpleNamespace(dataset=data), device=torch.device("cpu"), augmented=lambda x: x
+    )
     plugin.after_training_exp(state)
 
 
 @pytest.mark.parametrize(("mode", "terms"), [("separate", 2), ("online", 1)])
 def test_ewc_penalty_by_hand(mode, terms):
     torch.manual_seed(0)
-    model = nn.Linear(2, 2, bias=False)
+    model = with_one_space(nn.Linear(2, 2, bias=False))
     data = TensorDataset(torch.randn(3, 2), torch.tensor([0, 1, 1]))
     plugin = EWCPlugin(10.0, mode, decay=0.5, images=3)
     after_task(plugin, model, data)
@@ -184,11 +192,13 @@ def test_lwf_teacher_is_in_eval_mode_and_the_model_keeps_its_modes():
 
 def test_lwf_loss_by_hand():
     torch.manual_seed(0)
-    model = nn.Linear(3, 4)
+    model = with_one_space(nn.Linear(3, 4))
     plugin = LwFPlugin(alpha=2.0, temperature=2.0)
     x = torch.randn(5, 3)
     clock = SimpleNamespace(train_exp_counter=0)
-    state = SimpleNamespace(model=model, clock=clock, mb_x=x, mb_output=model(x), loss=torch.tensor(0.0))
+    state = SimpleNamespace(
+        model=model, clock=clock, mb_x=x, mb_output=model(x), loss=torch.tensor(0.0), learned_spaces={0}
+    )
     plugin.before_training_exp(state)
     plugin.before_backward(state)
     assert float(state.loss) == 0.0  # nothing to distil in the first task

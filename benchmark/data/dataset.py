@@ -8,21 +8,36 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from benchmark.data.transforms import Transform
 from benchmark.streams.base import ImageSet
 
-CACHE_BYTES = 2 * 1024**3
-"""Decoded images of one data set are kept in memory up to this size; a larger set is decoded anew each time."""
+CACHE_BYTES = 4 * 1024**3
+"""Decoded images of all sets together are kept in memory up to this size; the rest is decoded anew each time."""
+SAMPLE = 64
+"""Images of a set whose pixels enter the fingerprint."""
+
+
+class Cache:
+    """Memory for decoded images, given out to sets as they come until it is used up."""
+
+    def __init__(self, size: int = CACHE_BYTES) -> None:
+        self.free = size
+
+    def take(self, count: int, side: int) -> torch.Tensor | None:
+        """uint8 [count, 3, side, side], or None where that is more than what is left."""
+        if count * 3 * side * side > self.free:
+            return None
+        self.free -= count * 3 * side * side
+        return torch.empty(count, 3, side, side, dtype=torch.uint8)
 
 
 class DecodedImages(Dataset):
     """Items (uint8 image [3, side, side], label) of some of an image set's images.
 
-    The shorter side is resized to `side`, then the centre is cropped. `transform` is applied to every item anew.
+    The shorter side is resized to `side`, then the centre is cropped.
     """
 
     def __init__(
@@ -31,42 +46,53 @@ class DecodedImages(Dataset):
         side: int,
         interpolation: str,
         indices: Sequence[int] | None = None,
-        transform: Transform | None = None,
+        cache: Cache | None = None,
     ) -> None:
-        self.images, self.side, self.transform = images, side, transform
+        self.images, self.side = images, side
         self.interpolation = InterpolationMode(interpolation)
-        self.indices = list(range(len(images)) if indices is None else indices)
-        self.targets = [int(images.labels[index]) for index in self.indices]
-        fits = len(self.indices) * 3 * side * side <= CACHE_BYTES
-        self._cache = torch.empty(len(self.indices), 3, side, side, dtype=torch.uint8) if fits else None
-        self._cached = [False] * len(self.indices)
+        self.indices = range(len(images)) if indices is None else indices
+        self.targets = np.asarray(images.labels)[np.asarray(self.indices, dtype=np.int64)].tolist()
+        self._cache = (cache or Cache()).take(len(self.indices), side)
+        self._cached = np.zeros(len(self.indices), dtype=bool)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, int]:
-        image = self._decoded(position)
-        return (image if self.transform is None else self.transform(image)), self.targets[position]
-
-    def pixels(self) -> bytes:
-        """All decoded images in order; empty for a set too large to be kept."""
-        if self._cache is None:
-            return b""
-        for position in range(len(self)):
-            self._decoded(position)
-        return self._cache.numpy().tobytes()
-
-    def _decoded(self, position: int) -> torch.Tensor:
         if self._cached[position]:
-            return self._cache[position]
+            return self._cache[position], self.targets[position]
+        tensor = self._decode(position)
+        # A loader's worker has a copy of this object: what it kept would be lost with it.
+        if self._cache is not None and get_worker_info() is None:
+            self._cache[position] = tensor
+            self._cached[position] = True
+        return tensor, self.targets[position]
+
+    def sample(self) -> bytes:
+        """The pixels of `SAMPLE` images spread evenly over the set."""
+        positions = np.linspace(0, len(self) - 1, min(SAMPLE, len(self))).astype(int)
+        return b"".join(self[int(position)][0].numpy().tobytes() for position in positions)
+
+    def _decode(self, position: int) -> torch.Tensor:
         image = self.images.load(self.indices[position])
         if image.size != (self.side, self.side):
             image = F.center_crop(F.resize(image, [self.side], self.interpolation, antialias=True), [self.side])
-        tensor = F.pil_to_tensor(image)
-        if self._cache is not None:
-            self._cache[position] = tensor
-            self._cached[position] = True
-        return tensor
+        return F.pil_to_tensor(image)
+
+
+class Relabelled(Dataset):
+    """`data` with every label moved up by `offset`: its place under a head of several label spaces."""
+
+    def __init__(self, data: DecodedImages, offset: int) -> None:
+        self.data, self.offset = data, offset
+        self.targets = [label + offset for label in data.targets]
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, position: int) -> tuple[torch.Tensor, int]:
+        image, label = self.data[position]
+        return image, label + self.offset
 
 
 def split_validation(images: ImageSet, fraction: float) -> tuple[list[int], list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 
-from benchmark.data.dataset import DecodedImages, split_validation
+from benchmark.data.dataset import Cache, DecodedImages, split_validation
 from benchmark.data.transforms import AUGMENTATIONS
 from benchmark.streams.base import ImageSet, Split, Stream, fingerprint
 from strategies.base import TrainConfig
@@ -15,16 +15,22 @@ class StreamData:
     """Training, validation and test images of a stream's domains and out-of-domain sets."""
 
     def __init__(self, stream: Stream, image_size: int, interpolation: str, train: TrainConfig) -> None:
-        self.stream, self.size, self.interpolation, self.config = stream, image_size, interpolation, train
+        self.stream, self.size, self.interpolation = stream, image_size, interpolation
+        self.val_fraction = train.val_fraction
+        augmentation = AUGMENTATIONS[train.augment]
+        self.augment = augmentation.build(image_size)
+        """What the trainer does to each training image; None for nothing."""
+        self.train_size = round(image_size * augmentation.scale)
+        self.cache = Cache()
         self._sets: dict[tuple[str, Split], ImageSet] = {}
         self._decoded: dict[tuple[str, str], DecodedImages] = {}
 
     def train(self, domain: str) -> DecodedImages:
-        """Augmented training images, without the validation part."""
+        """Training images as `augment` takes them, without the validation part."""
         return self._get(domain, "train")
 
     def validation(self, domain: str) -> DecodedImages:
-        """The validation part of the training split, not augmented."""
+        """The validation part of the training split, as a model takes them."""
         return self._get(domain, "validation")
 
     def test(self, name: str) -> DecodedImages:
@@ -32,12 +38,12 @@ class StreamData:
         return self._get(name, "test")
 
     def plain_train(self, name: str) -> DecodedImages:
-        """Training images as they are: for a router, and the gallery of an out-of-domain set."""
+        """Training images as a model takes them: for a router, and the gallery of an out-of-domain set."""
         return self._get(name, "plain")
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over names, labels and ids of every set, and the decoded test images where they are kept.
+        """16 hex digits over names, labels and ids of every set, and the pixels of some test images of each.
 
         The pixels catch what ids cannot: another version of a decoder, a font renderer or a resize.
         """
@@ -46,7 +52,7 @@ class StreamData:
             fingerprint(self._images(name, split) for name in names for split in ("train", "test")).encode()
         )
         for name in names:
-            digest.update(self.test(name).pixels())
+            digest.update(self.test(name).sample())
         return digest.hexdigest()[:16]
 
     def _images(self, name: str, split: Split) -> ImageSet:
@@ -60,16 +66,10 @@ class StreamData:
         return self._decoded[name, kind]
 
     def _decode(self, name: str, kind: str) -> DecodedImages:
-        if kind == "test":
-            return DecodedImages(self._images(name, "test"), self.size, self.interpolation)
-        images = self._images(name, "train")
-        if name in self.stream.ood:
-            return DecodedImages(images, self.size, self.interpolation)
-        train, validation = split_validation(images, self.config.val_fraction)
-        if kind == "validation":
-            return DecodedImages(images, self.size, self.interpolation, validation)
-        if kind == "plain":
-            return DecodedImages(images, self.size, self.interpolation, train)
-        augmentation = AUGMENTATIONS[self.config.augment]
-        side = round(self.size * augmentation.scale)
-        return DecodedImages(images, side, self.interpolation, train, augmentation.build(self.size))
+        images = self._images(name, "test" if kind == "test" else "train")
+        indices, side = None, self.size
+        if kind != "test" and name not in self.stream.ood:
+            train, validation = split_validation(images, self.val_fraction)
+            indices = validation if kind == "validation" else train
+            side = self.train_size if kind == "train" else self.size
+        return DecodedImages(images, side, self.interpolation, indices, self.cache)

@@ -9,6 +9,7 @@ import torch
 from torchvision.transforms import v2
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
+"""uint8 image [3, s, s] -> [3, S, S], S the model's input side; draws from torch's global generator."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
+
+from benchmark.data.options import DataOptions
 
 Split = Literal["train", "test"]
 
@@ -22,13 +25,15 @@ class ImageSet:
     ids: N stable names, unique within the stream (a path relative to the data's root, or a
         generator's own name); predictions and validation splits are tied to them.
     load: index -> RGB image, decoded on demand.
+    path: index -> file; None for images that are made, not read.
     """
 
     name: str
     split: Split
     labels: np.ndarray
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     load: Callable[[int], Image.Image]
+    path: Callable[[int], Path] | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.ids):
@@ -52,8 +57,21 @@ class Stream(abc.ABC):
     """Out-of-domain sets: never trained on, only evaluated."""
     templates: tuple[str, ...] = ("a photo of a {}.",)
     """Prompts for a text head; ``{}`` takes a class name."""
+    source: ClassVar[str] = ""
+    """Hash of the file that a plugged-in stream was read from."""
     augment: ClassVar[str] = "crop-flip"
     """Default training augmentation, a name of `benchmark.data.transforms.AUGMENTATIONS`."""
+
+    @classmethod
+    def create(cls, argument: str, data: DataOptions) -> Stream:
+        """The stream behind ``NAME[:ARGUMENT]``; one that reads from the data root overrides this."""
+        return cls(argument) if argument else cls()
+
+    def make_available(self, download: bool) -> None:  # noqa: B027 - a stream without files has nothing to do
+        """Check, fast, that the data are on disk, fetching what is missing if `download`.
+
+        MissingData says what is missing, how large it is, where it was looked for and which command fetches it.
+        """
 
     @property
     def orders(self) -> Mapping[str, tuple[str, ...]]:
@@ -71,9 +89,18 @@ class Stream(abc.ABC):
         The training split of an out-of-domain set is the gallery of k-NN retention.
         """
 
+    def prompts(self, name: str) -> tuple[str, ...]:
+        """Prompt templates of domain or out-of-domain set `name`."""
+        return self.templates
+
+    def count(self, name: str, split: Split) -> int:
+        """Number of images; a stream that knows it without its data overrides this, for an estimate of the cost."""
+        return len(self.load(name, split))
+
     def identity(self) -> dict[str, Any]:
         """What the run key knows of the data, computed without decoding an image."""
-        return {"name": self.name, "version": self.version}
+        identity = {"name": self.name, "version": self.version}
+        return {**identity, "source": self.source} if self.source else identity
 
 
 def fingerprint(sets: Iterable[ImageSet]) -> str:
