@@ -68,5 +68,5 @@ class TerminalProgress:
 
     def run_finished(self, run: PlannedRun, seconds: float, error: str | None) -> None:
         """A line that stays."""
-        outcome = f"done in {seconds:.0f} s" if error is None else f"FAILED after {seconds:.0f} s, see {error}"
+        outcome = f"done in {seconds:.0f} s" if error is None else f"FAILED after {seconds:.0f} s: {error}"
         self.console.print(f"{self.label}: {outcome}", highlight=False, soft_wrap=True)

@@ -86,7 +86,7 @@ class Observer(Protocol):
         """A training step, as `strategies.trainer.Progress` has it."""
 
     def run_finished(self, run: PlannedRun, seconds: float, error: str | None) -> None:
-        """error: where the traceback is, or None."""
+        """error: what was raised and where the traceback is, or None."""
 
 
 def plan(config: SuiteConfig, allow_missing: bool = False) -> Plan:
@@ -209,9 +209,10 @@ def execute(plan: Plan, store: Store, config: SuiteConfig, observer: Observer, e
                 planned.spec, planned.strategy, backbone, data, store,
                 compute=config.compute, on_step=observer.step, environment=environment,
             )  # fmt: skip
-        except Exception:  # one run's failure, whatever it is, must not lose the others
+        except Exception as reason:  # one run's failure, whatever it is, must not lose the others
             failures += 1
-            error = str(store.save_error(planned.spec, traceback.format_exc()))
+            written = store.save_error(planned.spec, traceback.format_exc())
+            error = f"{type(reason).__name__}: {reason}; see {written}"
         observer.run_finished(planned, time.perf_counter() - start, error)
     return failures
 

@@ -45,7 +45,7 @@ def test_one_command_downloads_and_runs(served, tmp_path, monkeypatch, capsys):
     assert result["ood_names"] == ["sketch"]
 
     # Without the server: what was fetched is found, checked in moments, and nothing is run again.
-    capsys.readouterr()
+    assert "domainnet: images not checked yet; `run_suite.py check-data`" in capsys.readouterr().err
     assert run_suite.main(arguments) == 0
     assert "5 runs, 5 done before" in capsys.readouterr().out
     assert run_suite.main(["check-data", "--stream", "domainnet", "--data-root", str(tmp_path / "data")]) == 0

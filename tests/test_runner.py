@@ -17,7 +17,6 @@ from benchmark.registry import strategy_class
 from benchmark.runner import run
 from benchmark.settings import apply_settings
 from benchmark.store import Store
-from benchmark.streams.base import ImageSet
 from benchmark.streams.hold_out import HoldOut
 from benchmark.suite import require_banks
 from strategies.base import TrainConfig
@@ -204,10 +203,7 @@ class WithAbsentClasses(TinyStream):
     def load(self, name, split):
         images = super().load(name, split)
         absent = {"train": 2, "test": 1}[split] if name == self.domains[0] else None
-        kept = [index for index, label in enumerate(images.labels) if label != absent]
-        return ImageSet(
-            name, split, images.labels[kept], tuple(images.ids[i] for i in kept), lambda index: images.load(kept[index])
-        )
+        return images.part([index for index, label in enumerate(images.labels) if label != absent])
 
 
 @pytest.mark.parametrize("text", [True, False])
@@ -233,7 +229,7 @@ def test_an_out_of_domain_set_without_a_bank_is_refused_before_anything_is_run()
             images = super().load(name, split)
             if (name, split) != ("unseen", "train"):
                 return images
-            return ImageSet(name, split, images.labels[:0], (), images.load)
+            return images.part([])
 
     with pytest.raises(UsageError, match="'unseen' has no training images, which the k-NN"):
         require_banks(StreamData(WithoutBank(), 16, "bicubic", TRAIN))

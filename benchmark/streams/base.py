@@ -42,6 +42,20 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def part(self, kept: Sequence[int]) -> ImageSet:
+        """The images at the indices `kept`; this very set if those are all of them."""
+        if len(kept) == len(self):
+            return self
+        path = self.path
+        return ImageSet(
+            self.name,
+            self.split,
+            np.asarray(self.labels)[list(kept)],
+            tuple(self.ids[index] for index in kept),
+            lambda index: self.load(kept[index]),
+            None if path is None else lambda index: path(kept[index]),
+        )
+
 
 class Stream(abc.ABC):
     """Domains in their canonical order, the classes of each, and out-of-domain sets.

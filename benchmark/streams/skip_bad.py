@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 from benchmark.data.check import WHOLE_SET, Finding, check_data, read_record
 from benchmark.data.options import DataOptions
@@ -26,17 +25,7 @@ class SkipBad(StreamWrapper):
         """The images that can be read, in the stream's order."""
         images = self.stream.load(name, split)
         kept = [i for i, identifier in enumerate(images.ids) if (name, split, identifier) not in self.bad]
-        if len(kept) == len(images):
-            return images
-        path = images.path
-        return ImageSet(
-            name,
-            split,
-            np.asarray(images.labels)[kept],
-            tuple(images.ids[index] for index in kept),
-            lambda index: images.load(kept[index]),
-            None if path is None else lambda index: path(kept[index]),
-        )
+        return images.part(kept)
 
     def count(self, name: str, split: Split) -> int:
         """The stream's number, less the bad ones."""
@@ -51,14 +40,24 @@ class SkipBad(StreamWrapper):
         return {**super().identity(), "skipped": skipped}
 
 
+def _has_files(stream: Stream) -> bool:
+    return stream.load(stream.domains[0], "test").path is not None
+
+
 def apply_rule(stream: Stream, options: DataOptions) -> Stream:
     """`stream` as `options.on_bad_image` wants it, by the record of the last check of these very data.
 
-    fail: UsageError where that found images that still cannot be read; without a record nothing is looked at.
+    fail: UsageError where that found images that still cannot be read; a hint where there is no record.
     skip: without those, after a check of all images where there is no record. A list that cannot be read is never
     skipped.
     """
     bad = read_record(stream, options)
+    if bad is None and options.on_bad_image == "fail" and _has_files(stream):
+        print(
+            f"{stream.name}: images not checked yet; `run_suite.py check-data` with the same --stream and --ood finds "
+            "broken ones before a run does",
+            file=sys.stderr,
+        )
     if options.on_bad_image == "skip":
         if bad is None:
             bad = check_data(stream, options).errors

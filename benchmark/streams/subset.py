@@ -47,17 +47,7 @@ class Subset(StreamWrapper):
         for index, label in enumerate(np.asarray(images.labels).tolist()):
             by_class[label].append(index)
         kept = sorted(index for members in by_class.values() for index in self._chosen(images, members, split))
-        if len(kept) == len(images):
-            return images
-        path = images.path
-        return ImageSet(
-            name,
-            split,
-            np.asarray(images.labels)[kept],
-            tuple(images.ids[index] for index in kept),
-            lambda index: images.load(kept[index]),
-            None if path is None else lambda index: path(kept[index]),
-        )
+        return images.part(kept)
 
     def count(self, name: str, split: Split) -> int:
         """Exact where the data are at hand; else from the numbers of classes and images of the whole stream."""
