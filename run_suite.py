@@ -71,12 +71,12 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     from benchmark.progress import TerminalProgress
     from benchmark.suite import execute, plan
 
-    config = suite_config(options)
+    config, store, console = suite_config(options), Store(options.results), Console()
     _check_compute(config.compute)
-    suite, store, console = plan(config, allow_missing=options.dry_run), Store(options.results), Console()
     if options.dry_run:
-        _print_plan(suite, store, console)
+        _print_plan(plan(dataclasses.replace(config, download=False), allow_missing=True), store, console)
         return 0
+    suite = plan(config)
     if options.force:
         for run in suite.runs:
             store.forget(run.spec)
@@ -160,15 +160,15 @@ def _list(options: argparse.Namespace, given: list[str]) -> int:
     from benchmark.streams.prompted import TEMPLATE_SETS
 
     for kind in ("streams", "sources", "backbones", "strategies"):
-        print(f"{kind}:")
+        print("out-of-domain sets (--ood):" if kind == "sources" else f"{kind}:")
         for name, entry in entries(kind).items():
             label = f"{name}:{entry.argument}" if entry.argument else name
-            print(f"  {label:<20} {entry.summary}")
+            print(f"  {label:<22} {entry.summary}")
     print("templates:")
     for name, summary in {"default": "the stream's own", **TEMPLATE_SETS}.items():
-        print(f"  {name:<20} {summary}")
-    print("orders:\n  default              the stream's own\n  reversed             the other way round")
-    print("  a,b,c                domains, separated by commas")
+        print(f"  {name:<22} {summary}")
+    print("orders:\n  default                the stream's own\n  reversed               the other way round")
+    print("  a,b,c                  domains, separated by commas")
     return 0
 
 

@@ -69,8 +69,10 @@ def test_one_command_downloads_and_runs(served, tmp_path, monkeypatch, capsys):
 
 
 def test_the_cost_is_told_before_anything_is_fetched(tmp_path, capsys):
-    assert run_suite.main(["--stream", "domainnet", "--dry-run", "--strategies", "lora", "--epochs", "1",
-                           "--data-root", str(tmp_path)]) == 0  # fmt: skip
+    arguments = ["--stream", "domainnet", "--dry-run", "--strategies", "lora", "--epochs", "1",
+                 "--data-root", str(tmp_path), "--download", "--mirror", "http://127.0.0.1:9"]  # fmt: skip
+    assert run_suite.main(arguments) == 0
+    assert list(tmp_path.iterdir()) == []
     told = capsys.readouterr().out
     # 409,832 training images less a tenth; 7 evaluations of 176,743 test images and that tenth
     assert "368,849" in told and f"{7 * (176_743 + 40_983):,}" in told
