@@ -101,10 +101,32 @@ def plan(config: SuiteConfig, allow_missing: bool = False) -> Plan:
         if not allow_missing:
             raise
         missing, stream = str(error), build_stream(config, available=False)
-    order = domain_order(stream, config.order)
+    order, train, strategies = domain_order(stream, config.order), _train_config(config, stream), _strategies(config)
+    backbone, backbone_identity = _backbone(config)
+    data = {"name": stream.name, "missing": True} if missing else stream.identity()
+    runs = tuple(
+        PlannedRun(RunSpec(data, order, backbone_identity, identity, train, seed), strategy)
+        for seed in config.seeds
+        for strategy, identity in strategies
+    )
+    return Plan(stream, backbone, runs, missing)
+
+
+def _backbone(config: SuiteConfig) -> tuple[Any, dict[str, Any]]:
+    """The backbone, not loaded yet, and its identity."""
     backbone_class, argument = resolve("backbones", config.backbone)
     options = {} if config.towers == "image" else {"towers": config.towers}
-    backbone = backbone_class(argument, config.image_size, **options)
+    try:
+        backbone = backbone_class(argument, config.image_size, **options)
+    except TypeError as error:
+        if not options:
+            raise
+        raise UsageError(f"--towers {config.towers}: backbone {config.backbone} offers no choice of towers") from error
+    source = getattr(backbone_class, "source", "")
+    return backbone, backbone.identity() | ({"source": source} if source else {})
+
+
+def _train_config(config: SuiteConfig, stream: Stream) -> TrainConfig:
     try:
         train = TrainConfig(**{"augment": stream.augment, **config.train})
     except ValueError as error:
@@ -114,22 +136,21 @@ def plan(config: SuiteConfig, allow_missing: bool = False) -> Plan:
 
         if train.augment not in AUGMENTATIONS:
             raise unknown("augmentation", train.augment, AUGMENTATIONS)
-    known = {strategy_class(name).name for name in config.strategies}
+    return train
+
+
+def _strategies(config: SuiteConfig) -> list[tuple[Strategy, dict[str, Any]]]:
+    """Each strategy with its hyper-parameters, and its identity."""
+    classes = [strategy_class(name) for name in config.strategies]
     for name in config.settings:
-        if name not in known:
-            raise unknown("strategy in --set", name, known)
-    runs = []
-    data = {"name": stream.name, "missing": True} if missing else stream.identity()
-    for seed in config.seeds:
-        for name in config.strategies:
-            loaded = strategy_class(name)
-            strategy = apply_settings(loaded.name, loaded.cls, config.settings.get(loaded.name, {}))
-            identity = {"name": loaded.name, "version": loaded.cls.version, "params": dataclasses.asdict(strategy)}
-            if loaded.source:
-                identity["source"] = loaded.source
-            spec = RunSpec(data, order, backbone.identity(), identity, train, seed)
-            runs.append(PlannedRun(spec, strategy))
-    return Plan(stream, backbone, tuple(runs), missing)
+        if name not in {loaded.name for loaded in classes}:
+            raise unknown("strategy in --set", name, {loaded.name for loaded in classes})
+    found = []
+    for loaded in classes:
+        strategy = apply_settings(loaded.name, loaded.cls, config.settings.get(loaded.name, {}))
+        identity = {"name": loaded.name, "version": loaded.cls.version, "params": dataclasses.asdict(strategy)}
+        found.append((strategy, identity | ({"source": loaded.source} if loaded.source else {})))
+    return found
 
 
 def whole_stream(config: SuiteConfig, *, available: bool = True) -> Stream:

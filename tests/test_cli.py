@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import run_suite
+from benchmark.suite import SuiteConfig, plan
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = """
@@ -126,6 +127,22 @@ def test_check_says_whether_a_strategy_keeps_its_promises(plugin, capsys):
     assert "the third domain is too much" in capsys.readouterr().out
 
 
+def test_a_plugged_in_backbone_without_a_choice_of_towers_says_so(installed_plugins, tmp_path, capsys):
+    assert run_suite.main(tiny(tmp_path, "--towers", "both")) == 2
+    assert "--towers both: backbone tiny offers no choice of towers" in capsys.readouterr().err
+
+
+def test_a_backbone_from_a_file_has_the_files_hash_in_its_identity(installed_plugins, tmp_path):
+    file = tmp_path / "backbone.py"
+    keys = []
+    for comment in ("# one", "# two"):
+        file.write_text(f"from tests.conftest import TinyCLIP\n\n\nclass Mine(TinyCLIP):\n    {comment}\n    pass\n")
+        suite = plan(SuiteConfig(stream="tiny", backbone=f"{file}:Mine", strategies=("lora",)))
+        keys.append(suite.runs[0].spec.key)
+        assert len(suite.runs[0].spec.backbone["source"]) == 12
+    assert keys[0] != keys[1]
+
+
 def test_ls_lists_everything_and_imports_no_plugin(installed_plugins, capsys):
     assert run_suite.main(["ls"]) == 0
     out = capsys.readouterr().out
@@ -162,6 +179,16 @@ def test_ls_lists_everything_and_imports_no_plugin(installed_plugins, capsys):
         (["report", "--results", "no/such/folder"], "no finished run there"),
         (["reprot"], "unknown command 'reprot'; did you mean 'report'?"),
         (["check", "selroa"], "did you mean 'selora'?"),
+        (["--ood", "cifar11"], "unknown source 'cifar11'; did you mean 'cifar10'?"),
+        (["--per-class", "3", "--fraction", "0.1"], "--per-class and --fraction exclude each other"),
+        (["--fraction", "2"], "--fraction 2.0: expected a number above 0 and up to 1"),
+        (["--templates", "openai"], "unknown template set 'openai'; did you mean 'openai-7'"),
+        (["--precision", "int8"], "precision is one of fp32, bf16, fp16, got 'int8'"),
+        (["--workers", "-1"], "workers must be at least 0"),
+        (["--device", "cuda:9"], "--device cuda:9: not available here"),
+        (["--towers", "txt"], "txt"),
+        (["--backbone", "timm:vit_tiny_patch16_224", "--towers", "both"], "both"),
+        (["--backbone", "clip:ViT-B-16"], "expected clip:MODEL/PRETRAINED, such as clip:ViT-B-16/openai"),
     ],
 )
 def test_bad_input_exits_2_with_one_line(arguments, message, tmp_path, capsys):

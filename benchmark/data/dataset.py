@@ -52,7 +52,9 @@ class DecodedImages(Dataset):
         self.interpolation = InterpolationMode(interpolation)
         self.indices = range(len(images)) if indices is None else indices
         self.targets = np.asarray(images.labels)[np.asarray(self.indices, dtype=np.int64)].tolist()
-        self._cache = (cache or Cache()).take(len(self.indices), side)
+        self._room = cache or Cache()
+        self._cache: torch.Tensor | None = None
+        self._asked = False
         self._cached = np.zeros(len(self.indices), dtype=bool)
 
     def __len__(self) -> int:
@@ -63,10 +65,16 @@ class DecodedImages(Dataset):
             return self._cache[position], self.targets[position]
         tensor = self._decode(position)
         # A loader's worker has a copy of this object: what it kept would be lost with it.
-        if self._cache is not None and get_worker_info() is None:
+        if get_worker_info() is None:
+            self._keep(position, tensor)
+        return tensor, self.targets[position]
+
+    def _keep(self, position: int, tensor: torch.Tensor) -> None:
+        if not self._asked:  # at the first use: the sets that are used first, and so most often, get the room
+            self._asked, self._cache = True, self._room.take(len(self), self.side)
+        if self._cache is not None:
             self._cache[position] = tensor
             self._cached[position] = True
-        return tensor, self.targets[position]
 
     def sample(self) -> bytes:
         """The pixels of `SAMPLE` images spread evenly over the set."""
