@@ -72,10 +72,10 @@ def _run(options: argparse.Namespace, given: list[str]) -> int:
     from benchmark.suite import execute, plan
 
     config, store, console = suite_config(options), Store(options.results), Console()
-    _check_compute(config.compute)
     if options.dry_run:
         _print_plan(plan(dataclasses.replace(config, download=False), allow_missing=True), store, console)
         return 0
+    _check_compute(config.compute)
     suite = plan(config)
     if options.force:
         for run in suite.runs:

@@ -44,15 +44,20 @@ def estimate(
     measured only once for equal parameters is counted once.
     """
     learned = sum(stream.count(domain, "train") for domain in order)
-    training = round(learned * (1 - train.val_fraction)) * train.epochs
-    tests = sum(stream.count(domain, "test") for domain in order) + round(learned * train.val_fraction)
+    held = round(learned * train.val_fraction)
+    training = (learned - held) * train.epochs
+    tests = sum(stream.count(domain, "test") for domain in order) + held
     unseen = sum(stream.count(name, "test") for name in stream.ood)
-    if not text_head:  # k-NN embeds its bank with the adapted tower too
-        unseen += sum(stream.count(name, "train") for name in stream.ood)
+    # k-NN embeds its bank with the adapted tower, each time.
+    bank = 0 if text_head else sum(stream.count(name, "train") for name in stream.ood)
     stages = 2 if strategy.offline else len(order) + 1
-    evaluated = stages * (tests + unseen)
-    if strategy.needs_task_id:  # with the domain given a domain's parameters change once; the router needs features
-        evaluated += 2 * tests + stages * unseen + learned + unseen
+    if strategy.head_only and text_head:  # nothing is trained, so nothing is measured twice
+        training, stages = 0, 1
+    evaluated = stages * (tests + unseen + bank)
+    if strategy.needs_task_id:
+        evaluated += 2 * tests + stages * (unseen + bank)  # the domain given: a domain's parameters change once
+        evaluated += tests + unseen + learned - held  # the base features of all, for the router
+        evaluated += bank * stages * (stages - 1) // 2  # the router may send images to every domain learned so far
     return Cost(training, evaluated, forward * (strategy.training_passes * training + evaluated))
 
 
@@ -97,17 +102,21 @@ def show_cost(suite: Plan, console: Any) -> None:
         print(f"no estimate of the cost: {error}")
         return
     forward = forward_operations(tower, side)
+    hours = 0.0
     table = Table("strategy", "training images", "evaluated images", "PFLOP", f"{GPU} hours", title="cost of one run")
-    for run in {run.spec.strategy["name"]: run for run in suite.runs}.values():
+    strategies = {run.spec.strategy["name"]: run for run in suite.runs}.values()
+    for run in strategies:
         try:
             cost = estimate(suite.stream, run.spec.order, run.strategy, run.spec.train, forward, text_head)
         except UsageError as error:
             print(f"no estimate of the cost: {error}")
             return
+        hours += cost.gpu_hours * len(suite.runs) / len(strategies)
         figures = f"{cost.training:,}", f"{cost.evaluated:,}", f"{cost.operations / 1e15:,.2f}", f"{cost.gpu_hours:.2f}"
         table.add_row(run.spec.strategy["name"], *figures)
     console.print(table)
     rate = decoding_rate(suite.stream, suite.runs[0].spec.order[0], side)
+    print(f"All {len(suite.runs)} runs: {hours:.2f} hours on one {GPU}.")
     print(
         f"Counted: {forward / 1e9:.2f} GFLOP a forward pass at {side} px. Hours: at {GPU_SHARE:.0%} of {GPU}'s "
         f"{GPU_PEAK / 1e12:.0f} TFLOP/s in bf16 (assumed), decoding and loading apart."

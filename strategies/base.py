@@ -69,6 +69,8 @@ class Strategy:
     """Sees all domains at once: an upper bound, ranked apart."""
     training_passes: ClassVar[float] = 3.0
     """Work of a training step in forward passes, for an estimate of the cost: one forward, two for the gradient."""
+    head_only: ClassVar[bool] = False
+    """Trains a linear head and nothing else: nothing at all where there is a text head."""
 
     def __post_init__(self) -> None:
         if self.lr <= 0:

@@ -16,6 +16,7 @@ class ZeroShot(Strategy):
     """The pre-trained model as it is; for a backbone without a text head, a linear probe on frozen features."""
 
     training_passes: ClassVar[float] = 1.0
+    head_only: ClassVar[bool] = True
 
     def prepare(self, model: Classifier) -> None:
         """Freeze the towers; a text head has nothing else to train."""

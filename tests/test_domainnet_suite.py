@@ -70,7 +70,8 @@ def test_one_command_downloads_and_runs(served, tmp_path, monkeypatch, capsys):
 
 def test_the_cost_is_told_before_anything_is_fetched(tmp_path, capsys):
     arguments = ["--stream", "domainnet", "--dry-run", "--strategies", "lora", "--epochs", "1",
-                 "--data-root", str(tmp_path), "--download", "--mirror", "http://127.0.0.1:9"]  # fmt: skip
+                 "--data-root", str(tmp_path), "--download", "--mirror", "http://127.0.0.1:9",
+                 "--device", "cuda:63"]  # fmt: skip
     assert run_suite.main(arguments) == 0
     assert list(tmp_path.iterdir()) == []
     told = capsys.readouterr().out

@@ -9,12 +9,14 @@ import torch
 
 from benchmark.errors import UsageError
 from benchmark.estimate import Cost, decoding_rate, estimate, forward_operations
+from benchmark.evaluation import Evaluator
 from benchmark.registry import strategy_class
 from benchmark.streams.hold_out import HoldOut
 from benchmark.streams.prompted import Prompted
 from benchmark.streams.subset import Subset
 from strategies.base import TrainConfig
 from tests.conftest import TinyStream, tiny_vit
+from tests.test_runner import run_tiny
 
 
 def test_a_part_has_so_many_images_of_each_class_and_larger_parts_contain_it():
@@ -84,8 +86,10 @@ TRAIN = TrainConfig(epochs=2, val_fraction=0.1)
         ("finetune", True, 162, 4 * (54 + 15), 3),
         ("finetune", False, 162, 4 * (54 + 45), 3),
         ("lwf", True, 162, 4 * (54 + 15), 4),
+        ("zero-shot", True, 0, 54 + 15, 1),
+        ("zero-shot", False, 162, 4 * (54 + 45), 1),
         ("joint", True, 162, 2 * (54 + 15), 3),
-        ("selora", True, 162, 4 * 69 + 2 * 54 + 4 * 15 + 90 + 15, 3),
+        ("selora", True, 162, 4 * 69 + 2 * 54 + 4 * 15 + (54 + 15 + 81), 3),
     ],
 )
 def test_cost_by_hand(name, text, training, evaluated, passes):
@@ -93,6 +97,18 @@ def test_cost_by_hand(name, text, training, evaluated, passes):
     cost = estimate(stream, stream.domains, strategy, TRAIN, forward=10.0, text_head=text)
     assert cost == Cost(training, evaluated, 10.0 * (passes * training + evaluated))
     assert Cost(0, 0, 312e12 * 0.4 * 3600).gpu_hours == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("name", ["zero-shot", "joint", "lora", "selora"])
+def test_a_run_evaluates_as_many_images_as_were_estimated(name, text, tmp_path, monkeypatch):
+    seen = []
+    forward = Evaluator._forward
+    monkeypatch.setattr(Evaluator, "_forward", lambda *a: seen.append(len(a[2])) or forward(*a))
+    result = run_tiny(name, tmp_path, text=text)
+    stream, train = TinyStream(), result.spec.train
+    cost = estimate(stream, stream.domains, strategy_class(name).cls(), train, forward=1.0, text_head=text)
+    assert sum(seen) == cost.evaluated
 
 
 def test_operations_of_a_vit_by_hand():
