@@ -36,6 +36,10 @@ class Track:
     ood_by_k: dict[str, list[list[float]]] | None = None
 
 
+_KINDS = {"spec": dict, "tracks": dict, "traits": dict, "counts": dict, "cost": dict, "environment": dict}
+_KINDS |= {"ood_names": list, "history": list}
+
+
 @dataclass(frozen=True)
 class RunResult:
     """One finished run.
@@ -48,6 +52,7 @@ class RunResult:
         else None.
     cost: trainable_parameters, stored_parameters, active_fraction (None without gates), train_seconds,
         eval_seconds, images_per_second, peak_memory_mb.
+    defaults: the strategy's default hyper-parameters at the time, so that a table can show what was changed.
     environment: versions, commit, device, threads, fingerprints of data and weights, the command.
     """
 
@@ -60,6 +65,7 @@ class RunResult:
     cost: dict[str, Any]
     environment: dict[str, Any]
     blocks: dict[str, Any] | None = None
+    defaults: dict[str, Any] | None = None
     schema: int = field(default=SCHEMA)
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,10 +77,14 @@ class RunResult:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RunResult:
-        """The inverse of `as_dict`; ValueError for another schema."""
-        schema = data.get("schema") if isinstance(data, dict) else None
-        if schema != SCHEMA:
-            raise ValueError(f"schema {schema!r}, this version reads {SCHEMA}")
+        """The inverse of `as_dict`; ValueError for another schema or something else altogether."""
+        if not isinstance(data, dict) or "schema" not in data:
+            raise ValueError("it is no result of this suite")
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
+        for name, kind in _KINDS.items():
+            if not isinstance(data.get(name), kind):
+                raise ValueError(f"its '{name}' is no {kind.__name__}")
         fields = {name: value for name, value in data.items() if name != "key"}
         fields["spec"] = RunSpec.from_dict(data["spec"])
         fields["tracks"] = {name: Track(**track) for name, track in data["tracks"].items()}

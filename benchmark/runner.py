@@ -203,5 +203,6 @@ def _result(
         history=learner.template.history,
         cost=cost,
         environment=environment | {"data_fingerprint": data.fingerprint},
+        defaults=strategy.hyper_parameters(),
         blocks={"names": next(iter(learner.blocks.values()))["names"], "tasks": masks} if masks else None,
     )

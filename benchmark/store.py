@@ -2,6 +2,9 @@
 
 RESULTS/runs/LABEL-KEY/result.json      last and atomically: its presence means the run is done
                       predictions.npz   class index and probability of every test image at every stage
+                      samples.json      what follows from the predictions: by class, calibration, confusion
+                      gallery.json      images that a domain made the model forget
+                      adapters/         with --save-adapters: what each task learned, with a model card
                       state.json, state-N.safetensors   only while the run is under way
                       error.txt         only after a failure
 """
@@ -12,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,20 +45,67 @@ class Store:
 
     def results(self) -> tuple[list[RunResult], list[str]]:
         """All finished runs in a stable order, and a line for each result that cannot be read."""
-        found, problems = [], []
+        found: dict[str, RunResult] = {}
+        problems = []
         for path in sorted(self.root.glob("runs/*/result.json")):
             try:
                 result = RunResult.from_dict(json.loads(path.read_text()))
-                if not path.parent.name.endswith(result.spec.key):
+                if not path.parent.name.endswith(f"-{result.spec.key}"):
                     raise ValueError(f"its specification has key {result.spec.key}, the folder another")
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                problems.append(f"{path}: left out, {type(error).__name__}: {error}")
+                if result.spec.key in found:
+                    raise ValueError(f"run {result.spec.key} is there twice")
+            # A file that is no result can fail in any of these ways, and must not keep the others from being read.
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+                problems.append(f"{path}: left out, {_reason(error)}")
             else:
-                found.append(result)
-        return found, problems
+                found[result.spec.key] = result
+        return list(found.values()), problems
 
-    def save_result(self, result: RunResult, predictions: Mapping[str, np.ndarray]) -> None:
-        """Predictions first, result.json last; then the state and any old error go."""
+    def predictions(self, spec: RunSpec) -> Mapping[str, np.ndarray] | None:
+        """Arrays of predictions.npz, each read when it is asked for; None if there are none or they are damaged."""
+        import numpy as np
+
+        try:
+            return np.load(self.folder(spec) / "predictions.npz", allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def samples(self, spec: RunSpec) -> dict[str, Any] | None:
+        """What `benchmark.samples.summarize` makes of the predictions; made and kept now if it was not yet."""
+        known = self._read(spec, "samples.json")
+        predictions = self.predictions(spec) if known is None else None
+        if predictions is None:
+            return known
+        try:
+            result = RunResult.from_dict(json.loads((self.folder(spec) / "result.json").read_text()))
+            samples = _summary(result, predictions, None)
+        except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+            return None
+        _write(self.folder(spec) / "samples.json", json.dumps(samples))
+        return samples
+
+    def gallery(self, spec: RunSpec) -> dict[str, Any] | None:
+        """Images that the run forgot, as `benchmark.gallery` keeps them; None for a run that kept none."""
+        return self._read(spec, "gallery.json")
+
+    def _read(self, spec: RunSpec, name: str) -> dict[str, Any] | None:
+        try:
+            found = json.loads((self.folder(spec) / name).read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def save_result(
+        self,
+        result: RunResult,
+        predictions: Mapping[str, np.ndarray],
+        classes: Mapping[str, list[str]] | None = None,
+        gallery: dict[str, Any] | None = None,
+    ) -> None:
+        """Predictions and what follows from them first, result.json last; then the state and any old error go.
+
+        classes: names of the classes of each domain and out-of-domain set.
+        """
         import numpy as np
 
         folder = self.folder(result.spec)
@@ -62,6 +113,9 @@ class Store:
         part = folder / "predictions.part.npz"
         np.savez_compressed(part, **predictions)
         os.replace(part, folder / "predictions.npz")
+        _write(folder / "samples.json", json.dumps(_summary(result, predictions, classes)))
+        if gallery is not None:
+            _write(folder / "gallery.json", json.dumps(gallery))
         _write(folder / "result.json", json.dumps(result.as_dict(), indent=1) + "\n")
         for leftover in (*folder.glob("state*"), folder / "error.txt"):
             leftover.unlink(missing_ok=True)
@@ -102,6 +156,19 @@ class Store:
     def forget(self, spec: RunSpec) -> None:
         """Remove everything of a run, to run it anew."""
         shutil.rmtree(self.folder(spec), ignore_errors=True)
+
+
+def _summary(
+    result: RunResult, predictions: Mapping[str, np.ndarray], classes: Mapping[str, list[str]] | None
+) -> dict[str, Any]:
+    from benchmark.samples import summarize
+
+    stages = {name: track.stages for name, track in result.tracks.items()}
+    return summarize(predictions, stages, result.spec.order, result.ood_names, classes)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -246,12 +246,3 @@ def require_banks(data: StreamData) -> None:
                 f"out-of-domain set '{name}' has no training images, which the k-NN of a backbone without a text tower "
                 "compares with; add them or leave the set out"
             )
-
-
-def defaults(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Default hyper-parameters of the named strategies that can be resolved."""
-    found = {}
-    for name in names:
-        if name in BUILTIN["strategies"]:
-            found[name] = strategy_class(name).cls.hyper_parameters()
-    return found

@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmark.config import RunSpec
 from benchmark.reporting import style, write_report
 from benchmark.reporting.heatmaps import place_blocks
-from benchmark.reporting.rows import group
+from benchmark.reporting.report import Report
 from benchmark.reporting.statistics import summarize
 from benchmark.reporting.tables import LEADERBOARD, RUNS, leaderboard, runs, to_csv
 from benchmark.reporting.terminal import show
@@ -71,6 +71,7 @@ def run(strategy="lora", seed=0, last=0.9, *, tracks=None, params=None, order=OR
         },
         environment={"data_fingerprint": "d1", "backbone_fingerprint": "b1", "device": "cpu"},
         blocks={"names": BLOCKS, "tasks": dict.fromkeys(order, gates)} if gated else None,
+        defaults=DEFAULTS.get(strategy),
     )
     return replace(result, **changes)
 
@@ -108,7 +109,7 @@ def test_statistics_by_hand():
 
 
 def test_leaderboard_by_hand():
-    frame = leaderboard([run(seed=0, last=0.8), run(seed=1, last=0.9)], DEFAULTS)
+    frame = leaderboard([run(seed=0, last=0.8), run(seed=1, last=0.9)])
     assert list(frame.columns) == list(LEADERBOARD)
     row = only(frame, strategy="lora")
     assert (row["stream"], row["backbone"], row["order"]) == ("digits", "glyphclip", "north > south")
@@ -134,7 +135,7 @@ def test_one_seed_has_no_interval():
 
 
 def test_given_and_not_given_are_ranked_apart_and_bounds_not_at_all():
-    frame = leaderboard(several(), DEFAULTS)
+    frame = leaderboard(several())
     order = frame[["strategy", "track", "domain_given", "upper_bound", "rank"]].astype(object)
     assert order.where(order.notna(), None).values.tolist() == [
         ["selora", ROUTED, "no", "no", 1],
@@ -154,30 +155,74 @@ def test_equal_accuracies_share_a_rank():
     assert frame["rank"].tolist() == [1, 1, 3]
 
 
-def test_streams_orders_and_budgets_are_ranked_apart():
+def test_streams_domains_and_budgets_are_ranked_apart():
     pacs = {"name": "PACS", "version": 1}
-    results = [run(), run(order=ORDER[::-1]), run(stream=pacs), run(train=TrainConfig(epochs=8))]
-    frame = leaderboard([*results, run("ewc", last=0.7)], DEFAULTS)
+    results = [run(), run(order=("north",)), run(stream=pacs), run(train=TrainConfig(epochs=8))]
+    frame = leaderboard([*results, run("ewc", last=0.7)])
     assert frame["rank"].tolist().count(1) == 4
     assert only(frame, strategy="ewc")["rank"] == 2
     assert sorted(frame["settings"]) == ["", "epochs=4", "epochs=4", "epochs=4", "epochs=8"]
     assert only(frame, stream="PACS")["settings"] == ""
 
 
+def test_orders_are_averaged_and_kept_apart_for_figures():
+    there, back = run(last=0.8), run(last=0.9, order=ORDER[::-1])
+    report = Report.of([there, back, run("ewc", last=0.7), run("ewc", last=0.7, order=ORDER[::-1])])
+    assert [(row.strategy, row.rank, row.orders) for row in report.rows] == [
+        ("lora", 1, (ORDER, ORDER[::-1])),
+        ("ewc", 2, (ORDER, ORDER[::-1])),
+    ]
+    assert report.rows[0].summary("acc").mean == pytest.approx(0.85)
+    assert sorted((row.strategy, row.rank, row.orders) for row in report.by_order) == [
+        ("ewc", 2, (ORDER,)),
+        ("ewc", 2, (ORDER[::-1],)),
+        ("lora", 1, (ORDER,)),
+        ("lora", 1, (ORDER[::-1],)),
+    ]
+
+
+def test_a_row_that_lacks_runs_is_shown_apart():
+    full = [run(name, seed, 0.7) for name in ("lora", "ewc") for seed in (0, 1)]
+    rows = {row.strategy: row for row in Report.of([*full, run("new", 0, 0.9)]).rows}
+    assert [row.strategy for row in Report.of([*full, run("new", 0, 0.9)]).rows][-1] == "new"
+    assert rows["new"].rank is None and rows["new"].apart == "not ranked: no run with seed 1"
+    assert rows["lora"].rank == rows["ewc"].rank == 1
+    third = [run("finetune", seed, 0.6) for seed in (0, 1)]
+    more = {row.strategy: row for row in Report.of([*full, *third, run("lora", 2, 0.7)]).rows}
+    assert more["lora"].rank == 1 and more["lora"].notes == ["runs that others lack: seed 2"]
+    half = {row.strategy: row for row in Report.of([run(), run("ewc", order=ORDER[::-1])]).rows}
+    assert half["ewc"].rank is None  # equally common: the first in order counts
+    assert half["ewc"].apart == "not ranked: no run with seed 0 in order north > south"
+
+
+def test_mixed_versions_of_a_method_are_two_rows():
+    old = run(seed=1)
+    old = replace(old, spec=replace(old.spec, strategy={**old.spec.strategy, "version": 2}))
+    frame = leaderboard([run(seed=0), old])
+    assert frame["seeds"].tolist() == [1, 1]
+    assert sorted(frame["settings"]) == ["version=1", "version=2"]
+
+
+def test_runs_of_several_commits_are_averaged_and_said():
+    at = [run(seed=seed, environment={"commit": f"c{seed}", "torch": "2.14"}) for seed in (0, 1)]
+    assert only(leaderboard(at), strategy="lora")["note"] == "runs of several commits: c0, c1"
+
+
 def test_settings_show_what_is_not_the_default():
     results = [run(), run(params={"rank": 4}), run(params={"rank": 4, "lr": 0.1})]
-    assert set(leaderboard(results, DEFAULTS)["settings"]) == {"", "rank=4", "lr=0.1 rank=4"}
-    assert set(leaderboard(results[:1])["settings"]) == {"lr=0.01 rank=8"}, "unknown defaults: nothing is hidden"
+    assert set(leaderboard(results)["settings"]) == {"", "rank=4", "lr=0.1 rank=4"}
+    unknown = replace(results[0], defaults=None)
+    assert set(leaderboard([unknown])["settings"]) == {"lr=0.01 rank=8"}, "unknown defaults: nothing is hidden"
 
 
 def test_same_name_other_content_is_told_apart():
     results = [run(stream={"name": "folder", "listing": text}) for text in ("abc", "xyz")]
-    assert sorted(leaderboard(results, DEFAULTS)["stream"]) == ["folder listing=abc", "folder listing=xyz"]
+    assert sorted(leaderboard(results)["stream"]) == ["folder listing=abc", "folder listing=xyz"]
 
 
 def test_mixed_fingerprints_are_not_averaged():
     other = {"data_fingerprint": "d2", "backbone_fingerprint": "b1", "device": "cpu"}
-    frame = leaderboard([run(seed=0, last=0.9), run(seed=1, last=0.8, environment=other)], DEFAULTS)
+    frame = leaderboard([run(seed=0, last=0.9), run(seed=1, last=0.8, environment=other)])
     assert frame["seeds"].tolist() == [1, 1]
     assert frame["rank"].tolist() == [1, 1]
     notes = {round(row["acc"], 6): row["note"] for _, row in frame.iterrows()}
@@ -188,34 +233,49 @@ def test_mixed_fingerprints_are_not_averaged():
 def test_notes_on_what_hinders_comparison():
     cuda = {"data_fingerprint": "d1", "backbone_fingerprint": "b1", "device": "cuda"}
     results = [run(seed=0), run(seed=1, environment=cuda), run(seed=2), run("ewc", 1)]
-    frame = leaderboard(results, DEFAULTS)
-    assert only(frame, strategy="ewc")["note"] == "no run with seed 0, 2"
+    frame = leaderboard(results)
+    assert only(frame, strategy="ewc")["note"] == "not ranked: no run with seed 0, 2"
     assert only(frame, strategy="lora")["note"] == "seconds are a mean over cpu, cuda"
 
 
 def test_a_metric_undefined_for_one_seed_is_not_averaged_over_the_others():
     empty = track(0.9)
     empty.ood[0][0] = 0.0
-    row = only(leaderboard([run(seed=0), run(seed=1, tracks={AGNOSTIC: empty})], DEFAULTS), strategy="lora")
+    row = only(leaderboard([run(seed=0), run(seed=1, tracks={AGNOSTIC: empty})]), strategy="lora")
     assert pd.isna(row["ood_retention"]) and pd.isna(row["ood_retention_ci95"])
     assert "ood_retention undefined with seed 1" in row["note"]
 
 
-def test_bad_values_name_the_run():
+def test_bad_runs_are_named_and_left_out():
     spoiled = track(0.9)
     spoiled.accuracy[1][0] = math.nan
-    bad = run(seed=3, tracks={AGNOSTIC: spoiled})
-    message = rf"run {bad.spec.key} \(lora on digits, seed 3\), track agnostic: accuracy at stage 1, domain 'north'"
-    with pytest.raises(ValueError, match=message):
-        leaderboard([run(), bad])
-    with pytest.raises(ValueError, match="cost train_seconds is nan"):
-        leaderboard([run(cost={"train_seconds": math.nan})])
-    with pytest.raises(ValueError, match=r"run \w{12} .* is given twice"):
-        leaderboard([run(), run()])
+    bad, costly = run(seed=3, tracks={AGNOSTIC: spoiled}), run(seed=4, cost={"train_seconds": math.nan})
+    short = run(seed=5, tracks={AGNOSTIC: replace(track(0.9), accuracy=[[0.5], [0.5], [0.5]])})
+    report = Report.of([run(), bad, costly, short, run()])
+    assert [entry.seed for row in report.rows for entry in row.entries] == [0]
+    left_out = "(lora on digits, seed {}): left out, "
+    assert report.problems == sorted(
+        [
+            f"run {bad.spec.key} {left_out.format(3)}track agnostic: accuracy at stage 1, domain 'north' is nan, "
+            "expected a fraction in [0, 1]",
+            f"run {costly.spec.key} {left_out.format(4)}cost train_seconds is nan, expected a finite number",
+            f"run {short.spec.key} {left_out.format(5)}track agnostic: accuracy at stage 0 has no cell for domain "
+            "'south'",
+            f"run {run().spec.key} {left_out.format(0)}it is there twice",
+        ]
+    )
+
+
+def test_a_bad_bound_spoils_no_other_run():
+    spoiled = track(0.9, offline=True)
+    spoiled.accuracy[-1][0] = 7.0
+    report = Report.of([run(), run("joint", tracks={AGNOSTIC: spoiled})])
+    assert [row.strategy for row in report.rows] == ["lora"]
+    assert report.rows[0].summary("intransigence") is None
 
 
 def test_long_form_has_every_defined_value():
-    frame = runs(several(), DEFAULTS)
+    frame = runs(several())
     assert list(frame.columns) == list(RUNS)
     selora_run = frame[(frame["strategy"] == "selora") & (frame["seed"] == 1) & (frame["track"] == ROUTED)]
     values = selora_run.set_index("metric")["value"]
@@ -230,10 +290,10 @@ def test_long_form_has_every_defined_value():
 
 def test_files_are_byte_identical_whatever_the_order(tmp_path):
     results = [*several((0, 1, 2)), run(params={"rank": 4}), run(order=ORDER[::-1])]
-    write_report(results, tmp_path / "a", DEFAULTS, figures=False)
+    write_report(Report.of(results), tmp_path / "a", figures=False)
     random.Random(0).shuffle(results)
     stored = [RunResult.from_dict(result.as_dict()) for result in results]
-    write_report(stored, tmp_path / "b", DEFAULTS, figures=False)
+    write_report(Report.of(stored), tmp_path / "b", figures=False)
     for name in ("leaderboard.csv", "runs.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -248,14 +308,14 @@ def test_a_rounding_error_is_not_shown_as_a_loss():
 
 def test_pandas_reads_the_files_back():
     results = several()
-    board = pd.read_csv(io.BytesIO(to_csv(leaderboard(results, DEFAULTS))), keep_default_na=True)
+    board = pd.read_csv(io.BytesIO(to_csv(leaderboard(results))), keep_default_na=True)
     assert board["seeds"].dtype == "int64"
     assert [name for name in LEADERBOARD if "acc" in name and board[name].dtype != "float64"] == []
     assert pd.api.types.is_string_dtype(board["strategy"])
     pd.testing.assert_frame_equal(
-        board[["acc", "bwt", "train_seconds"]], leaderboard(results, DEFAULTS)[["acc", "bwt", "train_seconds"]]
+        board[["acc", "bwt", "train_seconds"]], leaderboard(results)[["acc", "bwt", "train_seconds"]]
     )
-    long = pd.read_csv(io.BytesIO(to_csv(runs(results, DEFAULTS))), dtype={"key": str})
+    long = pd.read_csv(io.BytesIO(to_csv(runs(results))), dtype={"key": str})
     assert long["seed"].dtype == "int64" and long["value"].dtype == "float64"
     assert long["value"].notna().all()
 
@@ -263,7 +323,7 @@ def test_pandas_reads_the_files_back():
 def test_a_thousand_runs_take_seconds():
     results = [result for seed in range(250) for result in several((seed,))]
     start = time.perf_counter()
-    rows = group(results, DEFAULTS)
+    rows = Report.of(results).rows
     assert len(rows) == 5 and len(results) == 1000
     assert time.perf_counter() - start < 5  # about one on an idle core
 
@@ -275,18 +335,18 @@ def printed(frame, width=110):
 
 
 def test_terminal_keeps_the_protocols_apart():
-    text = printed(leaderboard([*several(), run("ewc", 2, 0.7)], DEFAULTS))
+    text = printed(leaderboard([*several(), run("ewc", 2, 0.7)]))
     free, given = text.index("Domain not given at test time"), text.index("Domain given at test time")
     bound = text.index("Upper bound: all domains at once, not ranked")
     assert free < text.index("1 selora + router") < text.index("2 lora") < given
     assert given < text.index("1 selora ", given) < bound < text.index("- joint")
     assert "85.0 ±0.0" in text
-    assert "note: lora: no run with seed 2" in text
+    assert "runs that others lack: seed 2" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_terminal_fits_its_width_and_cuts_no_figure(width):
-    text = printed(leaderboard([*several(), run(params={"rank": 4, "lr": 0.123456})], DEFAULTS), width)
+    text = printed(leaderboard([*several(), run(params={"rank": 4, "lr": 0.123456})]), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     assert "accuracy" in text and "OOD kept" in text
@@ -294,7 +354,7 @@ def test_terminal_fits_its_width_and_cuts_no_figure(width):
 
 def test_without_results_there_is_no_report(tmp_path):
     with pytest.raises(ValueError, match="no finished runs in"):
-        write_report([], tmp_path)
+        write_report(Report.of([]), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -306,7 +366,7 @@ def opened(path):
 
 def test_figures_are_drawn_replaced_and_the_same_again(tmp_path):
     pacs = run(stream={"name": "PACS", "version": 1}, ood=())
-    write_report([*several(), pacs], tmp_path, DEFAULTS)
+    write_report(Report.of([*several(), pacs]), tmp_path)
     figures = tmp_path / "figures"
     ours = {f"{kind}-digits-glyphclip.png" for kind in ("matrix", "stream", "retention", "blocks")}
     theirs = {"matrix-PACS-glyphclip.png", "stream-PACS-glyphclip.png"}  # no gates, no out-of-domain sets
@@ -316,7 +376,7 @@ def test_figures_are_drawn_replaced_and_the_same_again(tmp_path):
         assert min(image.size) >= 400 and len(image.getcolors(1 << 24)) > 50, name
     before = {name: (figures / name).read_bytes() for name in ours}
     (figures / "mine.png").write_bytes(b"kept")
-    write_report(several()[::-1], tmp_path, DEFAULTS)
+    write_report(Report.of(several()[::-1]), tmp_path)
     assert {path.name for path in figures.iterdir()} == ours | {"mine.png"}
     assert {name: (figures / name).read_bytes() for name in ours} == before
     assert [path.name for path in tmp_path.rglob("*.tmp")] == []
@@ -332,18 +392,18 @@ def test_figures_are_drawn_replaced_and_the_same_again(tmp_path):
     ids=["one-domain", "twelve-strategies", "twenty-domains"],
 )
 def test_unusual_shapes_are_drawn(results, tmp_path):
-    write_report(results, tmp_path)
+    write_report(Report.of(results), tmp_path)
     drawn = {path.name.split("-")[0] for path in (tmp_path / "figures").iterdir()}
     assert {"matrix", "stream"} <= drawn
 
 
 def test_several_orders_have_files_of_their_own(tmp_path):
-    write_report([run(), run(order=ORDER[::-1])], tmp_path)
+    write_report(Report.of([run(), run(order=ORDER[::-1])]), tmp_path)
     assert len(list((tmp_path / "figures").glob("matrix-digits-glyphclip-*.png"))) == 2
 
 
 def test_a_strategy_looks_the_same_in_every_figure():
-    rows = group(several(), DEFAULTS)
+    rows = Report.of(several()).rows
     looks = style.looks(rows)
     assert style.looks(rows[::-1]) == looks
     assert set(looks) == {"selora", "lora", "ewc", "joint"}

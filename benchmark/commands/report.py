@@ -23,21 +23,22 @@ def run(options: argparse.Namespace, given: list[str]) -> int:
     from rich.console import Console
 
     store = Store(options.results)
-    if not Path(options.results).is_dir() or not store.results()[0]:
-        raise UsageError(f"--results {options.results}: no finished run there; run `python run_suite.py` first")
+    if not Path(options.results).is_dir():
+        raise UsageError(f"--results {options.results}: no such folder; run `python run_suite.py` first")
     write(store, Console())
     return 0
 
 
 def write(store: Store, console: Any) -> None:
-    """Write every table and figure, name what was left out, print the leaderboard."""
+    """Write every table, figure and the page, name what was left out, print the leaderboard."""
     from benchmark.reporting import write_report
+    from benchmark.reporting.report import Report
     from benchmark.reporting.terminal import show
-    from benchmark.suite import defaults
 
-    results, problems = store.results()
-    for problem in problems:
+    report = Report.of(*store.results(), store)
+    for problem in report.problems:
         console.print(problem, style="yellow", highlight=False)
-    board = write_report(results, store.root, defaults=defaults({result.spec.strategy["name"] for result in results}))
-    show(board, console)
+    if not report.rows:
+        raise UsageError(f"{store.root}: no finished run there; run `python run_suite.py` first")
+    show(write_report(report, store.root), console)
     console.print(f"tables and figures: {store.root}", highlight=False)

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from benchmark.result import RunResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmark.reporting.rows import Defaults
+    from benchmark.reporting.report import Report
 
 
-def write_report(
-    results: Sequence[RunResult], folder: Path, defaults: Defaults | None = None, figures: bool = True
-) -> pd.DataFrame:
+def write_report(report: Report, folder: Path, figures: bool = True) -> pd.DataFrame:
     """Write leaderboard.csv and .svg, runs.csv and figures/*.png under `folder`; return the leaderboard.
 
     Each file is replaced as a whole and depends on the set of results only. Figures of streams that have
-    no results any more are removed.
-    defaults: strategy name -> default hyper-parameters, so that `settings` shows only what was changed.
-    ValueError without results, for a bad cell in a result, or for a run given twice.
+    no results any more are removed. ValueError for a report without rows.
     """
     from benchmark.reporting import tables, terminal
-    from benchmark.reporting.rows import group
 
-    if not results:
+    if not report.rows:
         raise ValueError(f"no finished runs in {folder}")
-    rows = group(results, defaults)
-    leaderboard = tables.leaderboard_of(rows)
+    leaderboard = tables.leaderboard_of(report.rows)
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "leaderboard.csv", tables.to_csv(leaderboard))
     _replace(folder / "leaderboard.svg", terminal.picture(leaderboard).encode())
-    _replace(folder / "runs.csv", tables.to_csv(tables.runs_of(rows)))
+    _replace(folder / "runs.csv", tables.to_csv(tables.runs_of(report.rows)))
     if figures:
-        _write_figures(rows, folder / "figures")
+        _write_figures(report.by_order, folder / "figures")
     return leaderboard
 
 

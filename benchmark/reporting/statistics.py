@@ -1,13 +1,18 @@
-"""Mean, standard error and 95 % interval over runs that differ only in their seed."""
+"""Means, intervals and tests over runs. Runs differ in their seed and order; differences are paired by both."""
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 from typing import NamedTuple
 
+import numpy as np
+
 CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+"""A difference with a corrected p below this is called one."""
 
 
 class Summary(NamedTuple):
@@ -22,6 +27,15 @@ class Summary(NamedTuple):
     n: int
 
 
+class Paired(NamedTuple):
+    """Of n paired differences: mean, half the width of the Student-t interval, two-sided p (None below two)."""
+
+    mean: float
+    half_width: float | None
+    p: float | None
+    n: int
+
+
 def summarize(values: Sequence[float]) -> Summary:
     """Summary of at least one finite value; the same for every order of `values`."""
     n = len(values)
@@ -33,6 +47,57 @@ def summarize(values: Sequence[float]) -> Summary:
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     error = math.sqrt(variance / n)
     return Summary(mean, error, error * _student_t(n - 1), n)
+
+
+def paired(differences: Sequence[float]) -> Paired:
+    """Student's paired t-test of at least one finite difference; differences that are all zero have p = 1."""
+    from scipy.special import stdtr
+
+    mean, error, half_width, n = summarize(differences)
+    if error is None:
+        return Paired(mean, None, None, n)
+    # Equal differences leave nothing to divide by: rounding errors must not make them significant or not.
+    if error <= 1e-12:
+        return Paired(mean, half_width, 1.0 if abs(mean) <= 1e-12 else 0.0, n)
+    return Paired(mean, half_width, float(2 * stdtr(n - 1, -abs(mean / error))), n)
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Corrected p values (Holm, 1979), None where there was none: the smallest times m, the next times m - 1, ..."""
+    tested = sorted((p, place) for place, p in enumerate(values) if p is not None)
+    corrected: list[float | None] = [None] * len(values)
+    largest = 0.0
+    for step, (p, place) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - step) * p))
+        corrected[place] = largest
+    return corrected
+
+
+def ranks(values: Sequence[float]) -> np.ndarray:
+    """Places float64 [N], the highest value first; equal values share the mean of their places."""
+    table = np.asarray(values, dtype=np.float64)
+    return (table[None] > table[:, None]).sum(axis=1) + ((table[None] == table[:, None]).sum(axis=1) + 1) / 2
+
+
+def letters(n: int, different: Collection[tuple[int, int]]) -> list[str]:
+    """A compact letter display for rows 0..n-1: two rows share a letter exactly if they are not in `different`.
+
+    Insert and absorb (Piepho, J. Comput. Graph. Stat. 13, 2004): every group of rows that differ is split until none
+    does; what is within another group is dropped.
+    """
+    groups = [frozenset(range(n))]
+    for i, j in sorted(different):
+        split = [part for group in groups for part in ((group - {i}, group - {j}) if {i, j} <= group else (group,))]
+        split = list(dict.fromkeys(split))
+        groups = [group for group in split if not any(group < other for other in split)]
+    groups.sort(key=sorted)
+    names = dict(zip(groups, map(_letter, count()), strict=False))
+    return ["".join(names[group] for group in groups if place in group) for place in range(n)]
+
+
+def _letter(index: int) -> str:
+    """a, b, ..., z, a1, b1, ..."""
+    return chr(ord("a") + index % 26) + (str(index // 26) if index >= 26 else "")
 
 
 @functools.cache

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.reporting.rows import Defaults, Row, group
+from benchmark.reporting.report import Report
+from benchmark.reporting.rows import Row
 from benchmark.result import RunResult
 
 SUMMARIZED = (
@@ -60,19 +61,19 @@ _DECIMALS = {
 }
 
 
-def leaderboard(results: Sequence[RunResult], defaults: Defaults | None = None) -> pd.DataFrame:
+def leaderboard(results: Sequence[RunResult]) -> pd.DataFrame:
     """One row per configuration and track, best first within a stream, backbone and order; columns LEADERBOARD.
 
     domain_given: 'yes' or 'no'; the two are never ranked together. upper_bound: 'yes' for a strategy that sees all
     domains at once: listed last, without a rank. seeds: number of runs. note: what hinders comparison.
-    ValueError as `benchmark.reporting.rows.group`.
+    Bad runs are left out, as `Report.of` says.
     """
-    return leaderboard_of(group(results, defaults))
+    return leaderboard_of(Report.of(results).rows)
 
 
-def runs(results: Sequence[RunResult], defaults: Defaults | None = None) -> pd.DataFrame:
-    """Long form, one row per run, track and defined metric or cost; columns RUNS; ValueError as `leaderboard`."""
-    return runs_of(group(results, defaults))
+def runs(results: Sequence[RunResult]) -> pd.DataFrame:
+    """Long form, one row per run, track and defined metric or cost; columns RUNS."""
+    return runs_of(Report.of(results).rows)
 
 
 def leaderboard_of(rows: Sequence[Row]) -> pd.DataFrame:
@@ -86,9 +87,9 @@ def runs_of(rows: Sequence[Row]) -> pd.DataFrame:
     """`runs` of rows that are already grouped."""
     lines: list[tuple[object, ...]] = []
     for row in rows:
-        where = (row.stream, row.backbone, _order(row), row.strategy, row.settings, row.track)
         for entry in row.entries:
-            run = (entry.key, *where, entry.seed)
+            order = " > ".join(entry.pair[0])
+            run = (entry.key, row.stream, row.backbone, order, row.strategy, row.settings, row.track, entry.seed)
             lines += [(*run, name, _rounded(name, x)) for name, x in entry.values.items() if x is not None]
     return pd.DataFrame(lines, columns=list(RUNS)).astype({"seed": "int64", "value": "float64"})
 
@@ -104,7 +105,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def _order(row: Row) -> str:
-    return " > ".join(row.order)
+    return " | ".join(" > ".join(order) for order in row.orders)
 
 
 def _rounded(name: str, value: float) -> float:
