@@ -90,10 +90,11 @@ def test_one_run_each_is_not_tested():
 
 def test_only_shared_runs_are_compared():
     """The second run of ewc has no partner, and would turn the difference round."""
-    results = [run("lora", seed, 0.8) for seed in (0, 1)]
+    results = [run(name, seed, last) for seed in (0, 1) for name, last in (("lora", 0.8), ("finetune", 0.1))]
     results += [run("ewc", seed, last) for seed, last in ((0, 0.7), (1, 0.7), (2, 1.0), (3, 1.0))]
     (contest,) = Report.of(results).contests
-    (test,) = contest.tests
+    test = contest.tests[0]
+    assert test.second.strategy == "lora"
     assert (test.first.strategy, test.n) == ("ewc", 2)
     assert test.difference == pytest.approx(-0.1) and test.verdict == "worse"
 
