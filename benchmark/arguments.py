@@ -37,6 +37,7 @@ def run_parser(description: str | None) -> argparse.ArgumentParser:
     add("--accumulate", type=int, default=1, metavar="N", help="split each batch in N parts to fit memory (default: 1)")
     add("--compile", action="store_true", help="compile the transformer blocks")
     add_results(parser)
+    parser.add_argument("--save-adapters", action="store_true", help="write each task's blocks for selora and peft")
     parser.add_argument("--dry-run", action="store_true", help="show the runs and what they will cost, and stop")
     parser.add_argument("--force", action="store_true", help="run again what is done")
     return parser
@@ -91,6 +92,7 @@ def suite_config(options: argparse.Namespace) -> SuiteConfig:
         train={name: getattr(options, name) for name in train if getattr(options, name) is not None},
         settings=parse_settings(options.set),
         compute=compute,
+        adapters=options.save_adapters,
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from strategies.base import TrainConfig
@@ -30,7 +31,7 @@ class RunSpec:
     train: TrainConfig
     seed: int
 
-    @property
+    @cached_property
     def key(self) -> str:
         """sha256 of the canonical JSON, 12 hex digits."""
         text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))

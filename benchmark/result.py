@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.config import SCHEMA, RunSpec
+from benchmark.result_form import check
 
 AGNOSTIC, GIVEN, ROUTED = "agnostic", "given", "routed"
 """Tracks: one model for all domains; the domain given at test time; a router picks the domain's parameters."""
@@ -34,10 +35,6 @@ class Track:
     ood: list[list[float]]
     router_accuracy: list[float | None] | None = None
     ood_by_k: dict[str, list[list[float]]] | None = None
-
-
-_KINDS = {"spec": dict, "tracks": dict, "traits": dict, "counts": dict, "cost": dict, "environment": dict}
-_KINDS |= {"ood_names": list, "history": list}
 
 
 @dataclass(frozen=True)
@@ -82,9 +79,7 @@ class RunResult:
             raise ValueError("it is no result of this suite")
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
-        for name, kind in _KINDS.items():
-            if not isinstance(data.get(name), kind):
-                raise ValueError(f"its '{name}' is no {kind.__name__}")
+        check(data)
         fields = {name: value for name, value in data.items() if name != "key"}
         fields["spec"] = RunSpec.from_dict(data["spec"])
         fields["tracks"] = {name: Track(**track) for name, track in data["tracks"].items()}

@@ -12,12 +12,14 @@ import torch
 from torch import nn
 from torch.utils.data import ConcatDataset
 
+from benchmark.adapters import save_adapters
 from benchmark.backbones.base import Backbone
 from benchmark.config import RunSpec
 from benchmark.cost import PeakMemory
 from benchmark.data.dataset import Relabelled, labels_of
 from benchmark.data.stream_data import StreamData
 from benchmark.evaluation import Evaluator, Row
+from benchmark.gallery import gallery
 from benchmark.result import RunResult, Track
 from benchmark.store import Store
 from benchmark.streams.label_space import DomainSpaces, Space
@@ -42,8 +44,12 @@ def run(
     compute: Compute = Compute(),  # noqa: B008 - frozen
     on_step: Progress | None = None,
     environment: dict[str, Any] | None = None,
+    adapters: bool = False,
 ) -> RunResult:
-    """Evaluate the pre-trained model, then learn and evaluate domain after domain; store and return the result."""
+    """Evaluate the pre-trained model, then learn and evaluate domain after domain; store and return the result.
+
+    adapters: also write the low-rank blocks of each task, where there are any, for others to load.
+    """
     with PeakMemory(compute.device) as memory:
         spaces = DomainSpaces(data.stream, spec.order)
         learner = _learner(spec, strategy, backbone, data, spaces, compute, on_step)
@@ -58,7 +64,11 @@ def run(
             journal.train_seconds += time.perf_counter() - start
             journal.measure(evaluator, stage=len(spec.order) if strategy.offline else len(learner.learned))
     result = _result(spec, strategy, data, learner, journal, memory, environment or {})
-    store.save_result(result, journal.predictions | _targets(data, spec.order))
+    predictions = journal.predictions | _targets(data, spec.order)
+    if adapters:
+        save_adapters(learner, result, store)
+    classes = {name: list(data.stream.classes(name)) for name in (*spec.order, *data.stream.ood)}
+    store.save_result(result, predictions, classes, gallery(result.tracks, predictions, spec.order, data))
     return result
 
 

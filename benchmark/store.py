@@ -153,6 +153,10 @@ class Store:
         _write(path, text)
         return path
 
+    def save_text(self, path: Path, text: str) -> None:
+        """Write one file of a run's folder as a whole."""
+        _write(path, text)
+
     def forget(self, spec: RunSpec) -> None:
         """Remove everything of a run, to run it anew."""
         shutil.rmtree(self.folder(spec), ignore_errors=True)

@@ -32,6 +32,7 @@ class SuiteConfig:
     order: a named order of the stream, or domains separated by commas. templates: a name of
     `benchmark.streams.prompted.TEMPLATE_SETS`, or ``default``. train: fields of TrainConfig that were given; the
     rest is the stream's or the default. settings: strategy name -> hyper-parameters given with ``--set``.
+    adapters: also write what each task learned as files for others to load.
     """
 
     stream: str = "digits"
@@ -53,6 +54,7 @@ class SuiteConfig:
     train: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     compute: Compute = field(default_factory=Compute)
+    adapters: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def execute(plan: Plan, store: Store, config: SuiteConfig, observer: Observer, e
         try:
             run_one(
                 planned.spec, planned.strategy, backbone, data, store,
-                compute=config.compute, on_step=observer.step, environment=environment,
+                compute=config.compute, on_step=observer.step, environment=environment, adapters=config.adapters,
             )  # fmt: skip
         except Exception as reason:  # one run's failure, whatever it is, must not lose the others
             failures += 1

@@ -79,6 +79,8 @@ def test_a_suite_runs_and_a_second_call_only_rebuilds_the_tables(tmp_path, insta
     assert (tmp_path / "out" / "leaderboard.csv").read_bytes() == table
     assert run_suite.main(["report", "--results", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "leaderboard.csv").read_bytes() == table
+    assert not (tmp_path / "out" / "figures").exists()
+    assert run_suite.main(["report", "--figures", "--results", str(tmp_path / "out")]) == 0
     assert list((tmp_path / "out" / "figures").glob("*.png"))
 
 

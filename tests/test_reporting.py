@@ -290,10 +290,10 @@ def test_long_form_has_every_defined_value():
 
 def test_files_are_byte_identical_whatever_the_order(tmp_path):
     results = [*several((0, 1, 2)), run(params={"rank": 4}), run(order=ORDER[::-1])]
-    write_report(Report.of(results), tmp_path / "a", figures=False)
+    write_report(Report.of(results), tmp_path / "a")
     random.Random(0).shuffle(results)
     stored = [RunResult.from_dict(result.as_dict()) for result in results]
-    write_report(Report.of(stored), tmp_path / "b", figures=False)
+    write_report(Report.of(stored), tmp_path / "b")
     for name in ("leaderboard.csv", "runs.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -366,7 +366,7 @@ def opened(path):
 
 def test_figures_are_drawn_replaced_and_the_same_again(tmp_path):
     pacs = run(stream={"name": "PACS", "version": 1}, ood=())
-    write_report(Report.of([*several(), pacs]), tmp_path)
+    write_report(Report.of([*several(), pacs]), tmp_path, figures=True)
     figures = tmp_path / "figures"
     ours = {f"{kind}-digits-glyphclip.png" for kind in ("matrix", "stream", "retention", "blocks")}
     theirs = {"matrix-PACS-glyphclip.png", "stream-PACS-glyphclip.png"}  # no gates, no out-of-domain sets
@@ -392,13 +392,13 @@ def test_figures_are_drawn_replaced_and_the_same_again(tmp_path):
     ids=["one-domain", "twelve-strategies", "twenty-domains"],
 )
 def test_unusual_shapes_are_drawn(results, tmp_path):
-    write_report(Report.of(results), tmp_path)
+    write_report(Report.of(results), tmp_path, figures=True)
     drawn = {path.name.split("-")[0] for path in (tmp_path / "figures").iterdir()}
     assert {"matrix", "stream"} <= drawn
 
 
 def test_several_orders_have_files_of_their_own(tmp_path):
-    write_report(Report.of([run(), run(order=ORDER[::-1])]), tmp_path)
+    write_report(Report.of([run(), run(order=ORDER[::-1])]), tmp_path, figures=True)
     assert len(list((tmp_path / "figures").glob("matrix-digits-glyphclip-*.png"))) == 2
 
 

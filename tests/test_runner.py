@@ -162,7 +162,8 @@ def test_a_killed_run_continues_and_ends_with_the_same_numbers(name, text, tmp_p
     left, right = (np.load(Store(tmp_path / which).folder(spec) / "predictions.npz") for which in ("killed", "whole"))
     assert sorted(left.files) == sorted(right.files)
     assert all(np.array_equal(left[key], right[key]) for key in left.files)
-    assert sorted(path.name for path in store.folder(spec).iterdir()) == ["predictions.npz", "result.json"]
+    left_behind = sorted(path.name for path in store.folder(spec).iterdir())
+    assert left_behind == ["gallery.json", "predictions.npz", "result.json", "samples.json"]
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from benchmark.arguments import add_results
@@ -12,9 +11,11 @@ from benchmark.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
-    """Where results are."""
-    parser = argparse.ArgumentParser("run_suite.py report", description="Rebuild tables and figures.")
+    """Where results are, and whether to draw."""
+    text = "Rebuild tables and report.html from the results folder."
+    parser = argparse.ArgumentParser("run_suite.py report", description=text)
     add_results(parser)
+    parser.add_argument("--figures", action="store_true", help="also draw figures/*.png, for a paper or a slide")
     return parser
 
 
@@ -22,15 +23,12 @@ def run(options: argparse.Namespace, given: list[str]) -> int:
     """0; UsageError without a finished run."""
     from rich.console import Console
 
-    store = Store(options.results)
-    if not Path(options.results).is_dir():
-        raise UsageError(f"--results {options.results}: no such folder; run `python run_suite.py` first")
-    write(store, Console())
+    write(Store(options.results), Console(), options.figures)
     return 0
 
 
-def write(store: Store, console: Any) -> None:
-    """Write every table, figure and the page, name what was left out, print the leaderboard."""
+def write(store: Store, console: Any, figures: bool = False) -> None:
+    """Write every table and the page, name what was left out, print the leaderboard."""
     from benchmark.reporting import write_report
     from benchmark.reporting.report import Report
     from benchmark.reporting.terminal import show
@@ -39,6 +37,6 @@ def write(store: Store, console: Any) -> None:
     for problem in report.problems:
         console.print(problem, style="yellow", highlight=False)
     if not report.rows:
-        raise UsageError(f"{store.root}: no finished run there; run `python run_suite.py` first")
-    show(write_report(report, store.root), console)
+        raise UsageError(f"--results {store.root}: no finished run there; run `python run_suite.py` first")
+    show(write_report(report, store.root, figures), console)
     console.print(f"tables and figures: {store.root}", highlight=False)

@@ -55,6 +55,10 @@ def run(options: argparse.Namespace, given: list[str]) -> int:
         f"order: {', '.join(suite.runs[0].spec.order)}",
         highlight=False,
     )
+    if config.adapters and len(pending) < len(suite.runs):
+        console.print(
+            "--save-adapters: runs done before are not run again; add --force", style="yellow", highlight=False
+        )
     if not suite.stream.ood:
         console.print(
             f"no out-of-domain set: what is kept outside the stream is not measured; add for example "

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from benchmark.reporting.report import Report
 
 
-def write_report(report: Report, folder: Path, figures: bool = True) -> pd.DataFrame:
-    """Write leaderboard.csv and .svg, runs.csv and figures/*.png under `folder`; return the leaderboard.
+def write_report(report: Report, folder: Path, figures: bool = False) -> pd.DataFrame:
+    """Write leaderboard.csv and .svg and runs.csv under `folder`; return the leaderboard.
 
-    Each file is replaced as a whole and depends on the set of results only. Figures of streams that have
-    no results any more are removed. ValueError for a report without rows.
+    Each file is replaced as a whole and depends on the set of results only.
+    figures: draw figures/*.png too; where they were drawn once they are kept up to date, and those of streams that
+    have no results any more are removed. ValueError for a report without rows.
     """
     from benchmark.reporting import tables, terminal
 
@@ -27,7 +28,7 @@ def write_report(report: Report, folder: Path, figures: bool = True) -> pd.DataF
     _replace(folder / "leaderboard.csv", tables.to_csv(leaderboard))
     _replace(folder / "leaderboard.svg", terminal.picture(leaderboard).encode())
     _replace(folder / "runs.csv", tables.to_csv(tables.runs_of(report.rows)))
-    if figures:
+    if figures or (folder / "figures").is_dir():
         _write_figures(report.by_order, folder / "figures")
     return leaderboard
 
