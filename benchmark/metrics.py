@@ -1,59 +1,19 @@
 """Every continual-learning figure that follows from a track's accuracy matrix. Numpy only.
 
 ``R[i, j]`` is the accuracy on domain j after learning i domains (i = 0..T, row 0 is the pre-trained model;
-j = 1..T); ``O[i, d]`` is the accuracy on out-of-domain set d. All are fractions in [0, 1].
+j = 1..T); ``O[i, d]`` is the accuracy on out-of-domain set d. All are fractions in [0, 1]. An id that ends in
+``_micro`` is the same formula with domain j weighted by n_j, its test images; without it all domains weigh the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmark.matrix import Matrix, matrix, table
 from benchmark.result import Track
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A track's accuracies as arrays in which every cell has been checked.
-
-    R: float64 [rows, T]; rows are stages 0..T, or 0 and T of an offline run.
-    O: float64 [rows, D]; D may be 0.
-    images: float64 [T], test images of each domain.
-    complete: whether there is a row for every stage.
-    validation: mean accuracy on the validation splits at the end.
-    router: fraction of test images that the router sent to their own domain at the end; None without a router.
-    joint: float64 [T], final row of a run that saw all domains at once; None if there is none.
-    """
-
-    R: np.ndarray
-    O: np.ndarray  # noqa: E741 - the letter of the formulas
-    images: np.ndarray
-    complete: bool
-    router: float | None = None
-    validation: float | None = None
-    joint: np.ndarray | None = None
-
-    @property
-    def domains(self) -> int:
-        """T."""
-        return self.R.shape[1]
-
-    @property
-    def learned(self) -> np.ndarray:
-        """R[j,j], float64 [T]: each domain right after it was learned."""
-        return self.R[1:].diagonal()
-
-    @property
-    def retained(self) -> np.ndarray | None:
-        """O[i,d] / O[0,d], float64 [rows, D]; None without sets, or if the pre-trained model scores 0 on one."""
-        if self.O.shape[1] == 0 or not self.O[0].all():
-            return None
-        return self.O / self.O[0]
-
 
 Value = float | None
 
@@ -73,51 +33,59 @@ METRICS: dict[str, Metric] = {}
 
 
 def _metric(
-    formula: str, source: str, *, higher: bool = True, needs_steps: bool = True
+    formula: str, source: str, *, higher: bool = True, needs_steps: bool = True, micro: bool = False
 ) -> Callable[[Callable[[Matrix], Value]], Callable[[Matrix], Value]]:
-    """Enter a function into METRICS under its own name and complete its docstring."""
+    """Enter a function into METRICS under its own name and complete its docstring; micro: and over images."""
 
     def register(function: Callable[[Matrix], Value]) -> Callable[[Matrix], Value]:
         METRICS[function.__name__] = Metric(formula, source, higher, needs_steps, function)
+        if micro:
+            weighted = _over_images(function)
+            weighed = f"{formula}, domain j weighted by n_j"
+            METRICS[weighted.__name__] = Metric(weighed, f"{source}; over images", higher, needs_steps, weighted)
+            weighted.__doc__ = f"{function.__doc__} Over images.\n\n``{weighed}``; source: {source}."
         function.__doc__ = f"{function.__doc__}\n\n``{formula}``; source: {source}."
         return function
 
     return register
 
 
-@_metric("mean_j R[T,j]", "GEM, arXiv 1706.08840; 'Last' in MTIL", needs_steps=False)
+def _over_images(function: Callable[[Matrix], Value]) -> Callable[[Matrix], Value]:
+    def weighted(m: Matrix) -> Value:
+        return function(m.by_image)
+
+    weighted.__name__ = f"{function.__name__}_micro"
+    return weighted
+
+
+@_metric("mean_j R[T,j]", "GEM, arXiv 1706.08840; 'Last' in MTIL", needs_steps=False, micro=True)
 def acc(m: Matrix) -> Value:
     """Accuracy at the end, averaged over domains."""
-    return float(m.R[-1].mean())
+    return m.mean(m.R[-1])
 
 
-@_metric("sum_j n_j R[T,j] / sum_j n_j", "GEM's acc over images, n_j = test images of domain j", needs_steps=False)
-def acc_micro(m: Matrix) -> Value:
-    """Accuracy at the end, averaged over images: large domains weigh more."""
-    return float(m.R[-1] @ m.images / m.images.sum())
-
-
-@_metric("mean_t mean_{j<=t} R[t,j]", "iCaRL, arXiv 1611.07725")
+@_metric("mean_t mean_{j<=t} R[t,j]", "iCaRL, arXiv 1611.07725", micro=True)
 def acc_avg_incremental(m: Matrix) -> Value:
     """Accuracy on the domains learned so far, averaged over the stream."""
-    return float(np.mean([m.R[t, :t].mean() for t in range(1, m.domains + 1)]))
+    return float(np.mean([m.mean(m.R[t, :t]) for t in range(1, m.domains + 1)]))
 
 
-@_metric("mean_{j<T} (R[T,j] - R[j,j])", "GEM, arXiv 1706.08840")
+@_metric("mean_{j<T} (R[T,j] - R[j,j])", "GEM, arXiv 1706.08840", micro=True)
 def bwt(m: Matrix) -> Value:
     """Backward transfer: what later domains did to earlier ones; None for one domain."""
     if m.domains < 2:
         return None
-    return float((m.R[-1] - m.learned)[:-1].mean())
+    return m.mean((m.R[-1] - m.learned)[:-1])
 
 
-@_metric("sum_{i>j} (R[i,j] - R[j,j]) / (T(T-1)/2)", "Diaz-Rodriguez et al., arXiv 1810.13166")
+@_metric("sum_{i>j} (R[i,j] - R[j,j]) / (T(T-1)/2)", "Diaz-Rodriguez et al., arXiv 1810.13166", micro=True)
 def bwt_all(m: Matrix) -> Value:
     """Backward transfer over every later stage, not only the last; None for one domain."""
     if m.domains < 2:
         return None
-    change = np.tril(m.R[1:] - m.learned, -1)
-    return float(change.sum() / (m.domains * (m.domains - 1) / 2))
+    change = np.tril(m.R[1:] - m.learned, -1).sum(axis=0)
+    later = np.arange(m.domains)[::-1]
+    return float(change @ m.weights / (later @ m.weights))
 
 
 @_metric("1 - abs(min(bwt_all, 0))", "Diaz-Rodriguez et al., arXiv 1810.13166")
@@ -134,47 +102,47 @@ def bwt_plus(m: Matrix) -> Value:
     return None if value is None else max(value, 0.0)
 
 
-@_metric("mean_{j>=2} (R[j-1,j] - R[0,j])", "GEM, arXiv 1706.08840, with b_j = R[0,j]")
+@_metric("mean_{j>=2} (R[j-1,j] - R[0,j])", "GEM, arXiv 1706.08840, with b_j = R[0,j]", micro=True)
 def fwt(m: Matrix) -> Value:
     """Forward transfer: gain on a domain, before learning it, over the pre-trained model; None for one domain."""
     if m.domains < 2:
         return None
-    return float((m.R.diagonal() - m.R[0])[1:].mean())
+    return m.mean((m.R.diagonal() - m.R[0])[1:], first=1)
 
 
-@_metric("mean_{j<T} (max_{j<=l<=T-1} R[l,j] - R[T,j])", "RWalk, arXiv 1801.10112", higher=False)
+@_metric("mean_{j<T} (max_{j<=l<=T-1} R[l,j] - R[T,j])", "RWalk, arXiv 1801.10112", higher=False, micro=True)
 def forgetting(m: Matrix) -> Value:
     """Loss from the best earlier accuracy since a domain was learned; below 0 if the end is best; None for one."""
     if m.domains < 2:
         return None
     best = [m.R[j : m.domains, j - 1].max() for j in range(1, m.domains)]
-    return float((best - m.R[-1, :-1]).mean())
+    return m.mean(best - m.R[-1, :-1])
 
 
-@_metric("mean_j R[j,j]", "learning accuracy of MER, arXiv 1810.11910")
+@_metric("mean_j R[j,j]", "learning accuracy of MER, arXiv 1810.11910", micro=True)
 def plasticity(m: Matrix) -> Value:
     """Accuracy on each domain right after learning it."""
-    return float(m.learned.mean())
+    return m.mean(m.learned)
 
 
-@_metric("mean_j (Rjoint[j] - R[j,j])", "RWalk, arXiv 1801.10112", higher=False)
+@_metric("mean_j (Rjoint[j] - R[j,j])", "RWalk, arXiv 1801.10112", higher=False, micro=True)
 def intransigence(m: Matrix) -> Value:
     """What learning one domain at a time costs against learning all at once; None without a joint row."""
-    return None if m.joint is None else float((m.joint - m.learned).mean())
+    return None if m.joint is None else m.mean(m.joint - m.learned)
 
 
-@_metric("mean_{j>=2} mean_{1<=i<j} R[i,j]", "MTIL of ZSCL, arXiv 2303.06628")
+@_metric("mean_{j>=2} mean_{1<=i<j} R[i,j]", "MTIL of ZSCL, arXiv 2303.06628", micro=True)
 def transfer(m: Matrix) -> Value:
     """Accuracy on domains that are still to come; None for one domain."""
     if m.domains < 2:
         return None
-    return float(np.mean([m.R[1:j, j - 1].mean() for j in range(2, m.domains + 1)]))
+    return m.mean(np.array([m.R[1:j, j - 1].mean() for j in range(2, m.domains + 1)]), first=1)
 
 
-@_metric("mean_{i>=1} mean_j R[i,j]", "MTIL of ZSCL, arXiv 2303.06628")
+@_metric("mean_{i>=1} mean_j R[i,j]", "MTIL of ZSCL, arXiv 2303.06628", micro=True)
 def avg(m: Matrix) -> Value:
     """Accuracy over all domains and all stages after the first domain."""
-    return float(m.R[1:].mean())
+    return m.mean(m.R[1:].mean(axis=0))
 
 
 @_metric("mean_d O[T,d] / O[0,d]", "selora-bench; no standard exists", needs_steps=False)
@@ -236,67 +204,5 @@ def compute(
 
 def ood_changes(track: Track, ood_names: Sequence[str]) -> dict[str, float]:
     """O[T,d] - O[0,d] of each out-of-domain set; ValueError as `compute`."""
-    table = _table("out-of-domain accuracy", "set", track.stages, track.ood, ood_names)
-    return {name: float(change) for name, change in zip(ood_names, table[-1] - table[0], strict=True)}
-
-
-def matrix(
-    track: Track,
-    counts: Mapping[str, int],
-    order: Sequence[str],
-    ood_names: Sequence[str],
-    joint: Sequence[float] | None = None,
-) -> Matrix:
-    """The track as checked arrays; arguments and errors as `compute`."""
-    steps = list(range(len(order) + 1))
-    if not order or list(track.stages) not in (steps, [0, len(order)]):
-        raise ValueError(f"stages {list(track.stages)} of {len(order)} domains; expected {steps} or [0, {len(order)}]")
-    images = [counts.get(name, 0) for name in order]
-    if min(images) < 1:
-        raise ValueError(f"no test images counted for domain '{order[int(np.argmin(images))]}'")
-    return Matrix(
-        R=_table("accuracy", "domain", track.stages, track.accuracy, order),
-        O=_table("out-of-domain accuracy", "set", track.stages, track.ood, ood_names),
-        images=np.array(images, dtype=np.float64),
-        complete=list(track.stages) == steps,
-        router=_final_router(track),
-        validation=float(np.mean(track.validation[-1])) if track.validation else None,
-        joint=None if joint is None else np.array(_row("joint accuracy", "domain", len(order), joint, order)),
-    )
-
-
-def _table(
-    what: str, column: str, stages: Sequence[int], rows: Sequence[Sequence[float]], names: Sequence[str]
-) -> np.ndarray:
-    """Float64 [stages, names], or a ValueError that names the cell at fault."""
-    if len(rows) != len(stages):
-        raise ValueError(f"{what} has {len(rows)} rows for stages {list(stages)}")
-    cells = [_row(what, column, stage, row, names) for stage, row in zip(stages, rows, strict=True)]
-    return np.array(cells, dtype=np.float64).reshape(len(stages), len(names))
-
-
-def _row(what: str, column: str, stage: int, row: Sequence[float], names: Sequence[str]) -> list[float]:
-    if len(row) < len(names):
-        raise ValueError(f"{what} at stage {stage} has no cell for {column} '{names[len(row)]}'")
-    if len(row) > len(names):
-        raise ValueError(f"{what} at stage {stage} has {len(row)} cells for {len(names)} {column}s")
-    return [_fraction(f"{what} at stage {stage}, {column} '{name}'", x) for name, x in zip(names, row, strict=True)]
-
-
-def _fraction(what: str, value: object) -> float:
-    # The comparison is false for NaN too.
-    if not (isinstance(value, Real) and 0.0 <= value <= 1.0):
-        raise ValueError(f"{what} is {value!r}, expected a fraction in [0, 1]")
-    return float(value)
-
-
-def _final_router(track: Track) -> float | None:
-    if track.router_accuracy is None:
-        return None
-    if len(track.router_accuracy) != len(track.stages):
-        raise ValueError(f"router accuracy has {len(track.router_accuracy)} cells for stages {list(track.stages)}")
-    checked = [
-        None if value is None else _fraction(f"router accuracy at stage {stage}", value)
-        for stage, value in zip(track.stages, track.router_accuracy, strict=True)
-    ]
-    return checked[-1]
+    cells = table("out-of-domain accuracy", "set", track.stages, track.ood, ood_names)
+    return {name: float(change) for name, change in zip(ood_names, cells[-1] - cells[0], strict=True)}

@@ -13,7 +13,7 @@ from benchmark.result import Track
 
 ORDER = ("a", "b", "c")
 SETS = ("x", "y")
-COUNTS = {"a": 100, "b": 200, "c": 100, "x": 10, "y": 10}
+COUNTS = {"a": 100, "b": 200, "c": 300, "x": 10, "y": 10}
 #          a     b     c
 R = [
     [0.10, 0.20, 0.30],  # pre-trained
@@ -27,8 +27,26 @@ O = [[0.80, 0.50], [0.80, 0.40], [0.60, 0.50], [0.40, 0.45]]  # noqa: E741 - the
 BY_HAND = {
     # (.50 + .70 + 1.00) / 3
     "acc": 2.2 / 3,
-    # (100 * .50 + 200 * .70 + 100 * 1.00) / 400 = 290 / 400
-    "acc_micro": 0.725,
+    # (100 * .50 + 200 * .70 + 300 * 1.00) / 600
+    "acc_micro": 490 / 600,
+    # t=1: .80; t=2: (100 * .90 + 200 * .90) / 300 = .90; t=3: 490 / 600; mean
+    "acc_avg_incremental_micro": (1.70 + 490 / 600) / 3,
+    # (100 * -.30 + 200 * -.20) / 300
+    "bwt_micro": -0.7 / 3,
+    # pairs of a weigh 100 each, of b 200: 100 * (.10 - .30) + 200 * -.20 = -60, over 100 + 100 + 200
+    "bwt_all_micro": -0.15,
+    # (200 * .75 + 300 * .30) / 500
+    "fwt_micro": 0.48,
+    # (100 * .40 + 200 * .20) / 300
+    "forgetting_micro": 0.8 / 3,
+    # (100 * .80 + 200 * .90 + 300 * 1.00) / 600
+    "plasticity_micro": 560 / 600,
+    # (100 * .10 + 200 * -.10 + 300 * -.03) / 600
+    "intransigence_micro": -19 / 600,
+    # (200 * .95 + 300 * .40) / 500
+    "transfer_micro": 0.62,
+    # a: 2.20 / 3, b: 2.55 / 3, c: 1.80 / 3; (100 * 2.20 + 200 * 2.55 + 300 * 1.80) / (3 * 600)
+    "avg_micro": 1270 / 1800,
     # t=1: .80; t=2: (.90 + .90) / 2 = .90; t=3: 2.2 / 3; mean (1.70 + .7333) / 3
     "acc_avg_incremental": (0.80 + 0.90 + 2.2 / 3) / 3,
     # a: .50 - .80 = -.30; b: .70 - .90 = -.20; mean
@@ -66,6 +84,7 @@ NEEDS_STEPS = {
     "acc_avg_incremental", "bwt", "bwt_all", "rem", "bwt_plus", "fwt", "forgetting", "plasticity", "intransigence",
     "transfer", "avg", "ood_retention_avg",
 }  # fmt: skip
+NEEDS_STEPS |= {f"{name}_micro" for name in NEEDS_STEPS if f"{name}_micro" in BY_HAND}
 
 
 V = [[0.1, 0.2, 0.3], [0.25, 0.5, 0.75]]
@@ -92,7 +111,14 @@ def test_every_metric_says_what_it_is():
         assert metric.formula and metric.source
         assert metric.formula in metric.function.__doc__
     lower = {name for name, metric in METRICS.items() if not metric.higher_is_better}
-    assert lower == {"forgetting", "intransigence", "zero_shot_drop"}
+    twice = {"forgetting", "intransigence"}
+    assert lower == {*twice, *(f"{name}_micro" for name in twice), "zero_shot_drop"}
+
+
+def test_domains_of_one_size_weigh_the_same_either_way():
+    even = compute(track(), {"a": 70, "b": 70, "c": 70}, ORDER, SETS, (0.9, 0.8, 0.97))
+    for name in [name for name in METRICS if name.endswith("_micro")]:
+        assert even[name] == pytest.approx(even[name.removesuffix("_micro")], abs=1e-12)
 
 
 def test_gains_are_not_clipped():
@@ -114,8 +140,9 @@ def test_an_offline_run_has_no_metric_of_the_steps_between():
 
 def test_one_domain_has_no_transfer():
     one = compute(track([[0.3], [0.9]], O[:2], router=None), COUNTS, ("a",), SETS)
-    undefined = {"bwt", "bwt_all", "rem", "bwt_plus", "fwt", "forgetting", "transfer"}
-    assert {name for name, value in one.items() if value is None} == undefined | {"intransigence", "router_accuracy"}
+    undefined = {"bwt", "bwt_all", "rem", "bwt_plus", "fwt", "forgetting", "transfer", "intransigence"}
+    undefined |= {f"{name}_micro" for name in undefined if f"{name}_micro" in METRICS}
+    assert {name for name, value in one.items() if value is None} == undefined | {"router_accuracy"}
     assert one["acc"] == one["plasticity"] == one["avg"] == one["acc_avg_incremental"] == 0.9
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import random
+import re
 import subprocess
 import sys
 import time
@@ -243,7 +244,7 @@ def test_a_metric_undefined_for_one_seed_is_not_averaged_over_the_others():
     empty.ood[0][0] = 0.0
     row = only(leaderboard([run(seed=0), run(seed=1, tracks={AGNOSTIC: empty})]), strategy="lora")
     assert pd.isna(row["ood_retention"]) and pd.isna(row["ood_retention_ci95"])
-    assert "ood_retention undefined with seed 1" in row["note"]
+    assert "ood_retention, ood_retention_min, ood_retention_avg undefined with seed 1" in row["note"]
 
 
 def test_bad_runs_are_named_and_left_out():
@@ -335,11 +336,12 @@ def printed(frame, width=110):
 
 
 def test_terminal_keeps_the_protocols_apart():
-    text = printed(leaderboard([*several(), run("ewc", 2, 0.7)]))
+    text = re.sub(r"\s+", " ", printed(leaderboard([*several(), run("ewc", 2, 0.7)])))
     free, given = text.index("Domain not given at test time"), text.index("Domain given at test time")
     bound = text.index("Upper bound: all domains at once, not ranked")
-    assert free < text.index("1 selora + router") < text.index("2 lora") < given
-    assert given < text.index("1 selora ", given) < bound < text.index("- joint")
+    assert free < text.index("1 a selora + router") < text.index("2 b lora") < text.index("3 c ewc") < given
+    assert given < text.index("1 - selora ", given) < bound < text.index("- - joint")
+    assert "group: rows that share a letter cannot be told apart" in " ".join(text.split())
     assert "85.0 ±0.0" in text
     assert "runs that others lack: seed 2" in text
 

@@ -41,12 +41,15 @@ def runs_in_words(pairs: Iterable[tuple[tuple[str, ...], int]], orders: int) -> 
 
 
 def _undefined(row: Row) -> list[str]:
-    found = []
+    """Metrics that some runs have and others have not, by the runs that have not."""
+    metrics: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for metric in row.entries[0].values:
-        absent = [entry.pair for entry in row.entries if entry.values.get(metric) is None]
+        absent = tuple(entry.pair for entry in row.entries if entry.values.get(metric) is None)
         if 0 < len(absent) < len(row.entries):
-            found.append(f"{metric} undefined with {runs_in_words(absent, len(row.orders))}")
-    return found
+            metrics[absent].append(metric)
+    return [
+        f"{listed(names)} undefined with {runs_in_words(absent, len(row.orders))}" for absent, names in metrics.items()
+    ]
 
 
 def _mixed(row: Row) -> list[str]:

@@ -126,6 +126,7 @@ def _figure(title: str, name: str, worth: int, signed: bool = False) -> _Column:
 
 _COLUMNS = (
     _Column("#", lambda row: "-" if row["rank"] is None else str(row["rank"]), 9),
+    _Column("group", lambda row: str(row["rank_group"] or "-"), 6),
     _Column("strategy", _name, 9),
     _figure("accuracy", "acc", 9),
     _figure("bwt", "bwt", 8, signed=True),
@@ -136,15 +137,17 @@ _COLUMNS = (
     _Column("active", lambda row: _percent(row["active_fraction"], None), 4),
     _Column("stored", lambda row: _amount(row["stored_parameters"]), 6),
     _Column("train s", lambda row: _amount(row["train_seconds"]), 3),
-    _Column("n", lambda row: str(row["seeds"]), 7),
+    _Column("n", lambda row: str(row["runs"]), 7),
 )
 
 
 def _legend(rows: list[Cells]) -> Text:
-    lines = [
-        "percent. bwt, fwt: change of earlier domains and of those to come; OOD kept: share of the pre-trained model's",
-        "accuracy left outside the stream; stored: parameters; n: seeds",
+    said = [
+        "percent. bwt, fwt: change of earlier domains and of those to come; OOD kept: share of the pre-trained model's "
+        "accuracy left outside the stream; stored: parameters; n: runs"
     ]
     if any(row["acc_ci95"] is not None for row in rows):
-        lines[-1] += "; ±: 95 % interval over them"
-    return Text(" ".join(lines), style="dim")
+        said.append("±: 95 % interval over them")
+    if any(row["rank_group"] for row in rows):
+        said.append("group: rows that share a letter cannot be told apart (paired t-tests, Holm's correction, 5 %)")
+    return Text("; ".join(said), style="dim")
