@@ -50,9 +50,10 @@ def answers(model, data, domain):
 @pytest.mark.parametrize("text", [True, False])
 def test_a_task_is_loaded_back_by_selora_and_by_peft(text, tmp_path):
     peft = pytest.importorskip("peft")
-    result, folder, data = finished("selora", tmp_path, text=text, lr=0.05)
+    result, folder, data = finished("selora", tmp_path, text=text)
     stored = np.load(folder / "predictions.npz")
     assert sorted(path.name for path in (folder / "adapters").iterdir()) == sorted(result.spec.order)
+    differs = False
     for domain in result.spec.order:
         files = folder / "adapters" / domain
         assert (files / "head.safetensors").exists() is not text
@@ -65,8 +66,9 @@ def test_a_task_is_loaded_back_by_selora_and_by_peft(text, tmp_path):
             if not text:
                 loaded.head.load_state_dict(load_file(files / "head.safetensors"))
             assert (answers(loaded, data, domain) == stored[f"given/3/{domain}/class"][0]).all()
-        assert (answers(fresh(text), data, domain) != stored[f"given/3/{domain}/class"][0]).any()
-        assert domain in (files / "README.md").read_text()
+        differs |= bool((answers(fresh(text), data, domain) != stored[f"given/3/{domain}/class"][0]).any())
+        assert f"/{domain}, seed 0" in (files / "README.md").read_text()
+    assert differs, "without the adapters the answers are others"
 
 
 def test_only_low_rank_blocks_that_are_left_become_adapters(tmp_path):
