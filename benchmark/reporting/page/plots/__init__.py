@@ -1,0 +1,23 @@
+"""Every figure of report.html, in plotly.js form; plotly itself is not needed to build them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmark.reporting.page.plots import cost, matrix, pareto, stream
+from benchmark.reporting.page.plots.base import Plot
+
+if TYPE_CHECKING:
+    from benchmark.reporting.report import Report
+
+__all__ = ["Plot", "all_plots"]
+
+
+def all_plots(report: Report) -> list[Plot]:
+    """By section and part, the same for the same runs."""
+    return [
+        *matrix.plots(report.by_order),
+        *stream.plots(report.by_order),
+        *pareto.plots(report.rows),
+        *cost.plots(report.rows),
+    ]
