@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.reporting.rows import Row
 from benchmark.reporting.statistics import ALPHA, holm, letters, paired, ranks
 
-LARGEST = 100
+LARGEST = 50
 """Rows of a contest beyond which pairs are not tested: thousands of tests tell nobody anything."""
 FEWEST_RUNS, FEWEST_ROWS = 5, 3
 """Below these a critical difference means nothing."""
@@ -79,9 +79,8 @@ def contest(rows: Sequence[Row]) -> Contest:
     accuracies = [{entry.pair: float(entry.values["acc"] or 0.0) for entry in row.entries} for row in rows]
     tests = _tests(rows, accuracies)
     if any(test.p is not None for test in tests):
-        different = {
-            (rows.index(test.first), rows.index(test.second)) for test in tests if test.verdict in ("better", "worse")
-        }
+        places = combinations(range(len(rows)), 2)
+        different = {pair for pair, test in zip(places, tests, strict=True) if test.verdict in ("better", "worse")}
         for row, text in zip(rows, letters(len(rows), different), strict=True):
             row.letters = text
     reason = _no_diagram(len(rows), len(shared))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Sequence
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -85,14 +84,14 @@ def letters(n: int, different: Collection[tuple[int, int]]) -> list[str]:
     Insert and absorb (Piepho, J. Comput. Graph. Stat. 13, 2004): every group of rows that differ is split until none
     does; what is within another group is dropped.
     """
-    groups = [frozenset(range(n))]
+    groups = [(1 << n) - 1]  # sets of rows as bits
     for i, j in sorted(different):
-        split = [part for group in groups for part in ((group - {i}, group - {j}) if {i, j} <= group else (group,))]
-        split = list(dict.fromkeys(split))
-        groups = [group for group in split if not any(group < other for other in split)]
-    groups.sort(key=sorted)
-    names = dict(zip(groups, map(_letter, count()), strict=False))
-    return ["".join(names[group] for group in groups if place in group) for place in range(n)]
+        pair = 1 << i | 1 << j
+        kept = [group for group in groups if group & pair != pair]
+        split = {group & ~(1 << row) for group in groups if group & pair == pair for row in (i, j)}
+        groups = kept + [part for part in sorted(split) if not any(part & other == part for other in kept)]
+    members = sorted([row for row in range(n) if group >> row & 1] for group in groups)
+    return ["".join(_letter(place) for place, rows in enumerate(members) if row in rows) for row in range(n)]
 
 
 def _letter(index: int) -> str:

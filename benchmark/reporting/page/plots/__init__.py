@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.reporting.page.plots import cost, matrix, pareto, stream
+from benchmark.reporting.page.plots import calibration, contests, cost, masks, matrix, pareto, stream
 from benchmark.reporting.page.plots.base import Plot
 
 if TYPE_CHECKING:
@@ -19,5 +19,8 @@ def all_plots(report: Report) -> list[Plot]:
         *matrix.plots(report.by_order),
         *stream.plots(report.by_order),
         *pareto.plots(report.rows),
+        *masks.plots(report.by_order),
         *cost.plots(report.rows),
+        *calibration.plots(report.rows, report.store),
+        *contests.plots(report.contests, report.rows),
     ]

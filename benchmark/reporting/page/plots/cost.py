@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, name_of, parts
+from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, parts
 from benchmark.reporting.page.plots.palette import looks
 from benchmark.reporting.rows import Row
 
