@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -39,7 +40,7 @@ class Matrix:
         """T."""
         return self.R.shape[1]
 
-    @property
+    @cached_property
     def by_image(self) -> Matrix:
         """The same accuracies, with means over images instead of domains."""
         return replace(self, weights=self.images)
@@ -54,7 +55,7 @@ class Matrix:
         """R[j,j], float64 [T]: each domain right after it was learned."""
         return self.R[1:].diagonal()
 
-    @property
+    @cached_property
     def retained(self) -> np.ndarray | None:
         """O[i,d] / O[0,d], float64 [rows, D]; None without sets, or if the pre-trained model scores 0 on one."""
         if self.O.shape[1] == 0 or not self.O[0].all():
@@ -107,8 +108,8 @@ def _row(what: str, column: str, stage: int, row: Sequence[float], names: Sequen
 
 
 def _fraction(what: str, value: object) -> float:
-    # The comparison is false for NaN too.
-    if not (isinstance(value, Real) and 0.0 <= value <= 1.0):
+    # The comparison is false for NaN too. float first: asking whether something is a Real takes much longer.
+    if not (isinstance(value, (float, Real)) and 0.0 <= value <= 1.0):
         raise ValueError(f"{what} is {value!r}, expected a fraction in [0, 1]")
     return float(value)
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmark.reporting.report import Report
-from benchmark.reporting.statistics import holm, letters, paired, ranks
+from benchmark.reporting.statistics import holm, letters, paired, ranks, studentized_range
 from tests.synthetic import DOMAINS, STRATEGIES, synthetic
 from tests.test_reporting import run
 
@@ -32,6 +32,11 @@ def test_holm_by_hand():
     assert holm([0.04, 0.01, None, 0.02]) == pytest.approx([0.04, 0.03, None, 0.04])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == [] and holm([None]) == [None]
+
+
+@pytest.mark.parametrize("rows", [2, 3, 10, 50])
+def test_studentized_range_is_scipys(rows):
+    assert studentized_range(rows) == pytest.approx(stats.studentized_range.ppf(0.95, rows, np.inf), abs=1e-5)
 
 
 def test_ranks_by_hand():

@@ -71,13 +71,18 @@ def test_front_overlap_and_bars_by_hand():
 def test_calibration_error_is_that_of_all_images(tmp_path):
     run = synthetic("lora")
     store = store_of(tmp_path, [run], predictions=True)
-    (plot,) = [plot for plot in all_plots(Report.of([run], store=store)) if plot.section == "calibration"]
+    plots = [plot for plot in all_plots(Report.of([run], store=store)) if plot.section == "calibration"]
+    plot, along = plots
+    assert [one.choice for one in plots] == ["at the end", "along the stream"]
     arrays, size = predictions_of(run), len(run.spec.order)
     sure = np.concatenate([arrays[f"agnostic/{size}/{d}/confidence"][0] for d in run.spec.order]).astype(float)
     right = np.concatenate([arrays[f"agnostic/{size}/{d}/class"][0] == arrays[f"labels/{d}"] for d in run.spec.order])
     places = np.ceil(sure * 15)
     gaps = [abs((sure - right)[places == place].sum()) for place in range(1, 16)]
     assert plot.cells == [("lora", pytest.approx(100 * sum(gaps) / len(sure), abs=0.02))]
+    errors = [store.samples(run.spec)["tracks"]["agnostic"]["sets"][domain]["ece"] for domain in run.spec.order]
+    expected = [100 * sum(stage) / size for stage in zip(*errors, strict=True)]
+    assert list(along.cells[0][1:]) == along.figure["data"][0]["y"] == pytest.approx(expected, abs=0.01)
 
 
 def test_many_configurations_are_cut_and_named():

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from benchmark.reporting.rows import Row
-from benchmark.reporting.statistics import ALPHA, holm, letters, paired, ranks
+from benchmark.reporting.statistics import ALPHA, holm, letters, paired, ranks, studentized_range
 
 LARGEST = 50
 """Rows of a contest beyond which pairs are not tested: thousands of tests tell nobody anything."""
@@ -121,7 +121,5 @@ def _no_diagram(rows: int, runs: int) -> str:
 
 
 def _critical_difference(rows: int, runs: int) -> float:
-    from scipy.stats import studentized_range  # takes long to import, and is needed with many runs only
-
-    quantile = float(studentized_range.ppf(1 - ALPHA, rows, np.inf)) / np.sqrt(2)
+    quantile = studentized_range(rows) / np.sqrt(2)
     return float(quantile * np.sqrt(rows * (rows + 1) / (6 * runs)))

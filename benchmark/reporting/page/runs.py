@@ -61,7 +61,8 @@ def _track(track: Track) -> dict[str, Any]:
 
 
 def _line(values: Sequence[float | None]) -> list[float | None]:
-    return [finite(value) for value in values]
+    """Fractions that were checked when the run was measured."""
+    return [None if value is None else round(value, 4) for value in values]
 
 
 def _history(epochs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

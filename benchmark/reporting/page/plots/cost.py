@@ -46,7 +46,11 @@ def _plot(part: str, rows: Sequence[Row], metric: str, title: str, styles: dict)
         "showlegend": False,
     }
     if any(half):
-        trace["error_x"] = {"type": "data", "array": half, "color": "#808080", "thickness": 1}
+        below = [min(width, value) for width, value in zip(half, values, strict=True)]  # no cost is below zero
+        trace["error_x"] = {
+            **{"type": "data", "symmetric": False, "array": half, "arrayminus": below},
+            **{"color": "#808080", "thickness": 1},
+        }
     names = axis("", tickvals=places, ticktext=[row.label for row in drawn], autorange="reversed", zeroline=False)
     figure = {
         "data": [trace],

@@ -10,6 +10,9 @@ from benchmark.reporting.heatmaps import place_blocks
 from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, parts
 from benchmark.reporting.rows import Row
 
+OPEN = [[0, "rgba(128,128,128,0.14)"], [1, "#2E93C9"]]
+"""From closed in all runs to active in all: shows on a light and on a dark page."""
+
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
     """Two plots for each strategy with gates: active blocks, and overlap between tasks."""
@@ -54,7 +57,7 @@ def _blocks(row: Row, part: str, tasks: Sequence[str], rest: str) -> Plot:
             cells.append((name, task, round(share, 3), round(score, 5)))
     trace = {
         **{"type": "heatmap", "z": z, "text": text, "customdata": hover, "texttemplate": "%{text}", "zmin": 0},
-        **{"hovertemplate": "%{customdata}<extra></extra>", "zmax": 1, "colorscale": "Viridis", "showscale": False},
+        **{"hovertemplate": "%{customdata}<extra></extra>", "zmax": 1, "colorscale": OPEN, "showscale": False},
         **{"xgap": 1, "ygap": 1, "hoverongaps": False},
     }
     middle = [i * width + (len(tasks) - 1) / 2 for i in range(len(kinds))]

@@ -14,6 +14,9 @@ _CAPTION = (
     "stream. Framed: the domain just learned. Mean over {runs} runs; hover for the deviation and the changes."
 )
 
+FINE = 12
+"""Columns up to which there is room for a decimal in each cell."""
+
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
     """Two plots a row: accuracy, and its change against the pre-trained model."""
@@ -96,7 +99,7 @@ def _heat(z: list[list[float | None]], hover: list[list[str]], change: bool) -> 
         "text": hover,
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
-        "texttemplate": "%{z:+.0f}" if change else "%{z:.0f}",
+        "texttemplate": f"%{{z:{'+' if change else ''}.{1 if len(z[0]) <= FINE else 0}f}}",
         "xgap": 1,
         "ygap": 1,
         "showscale": False,

@@ -27,7 +27,10 @@ def _plot(part: str, rows: Sequence[Row], styles: dict[str, Look], kind: str) ->
     start = 1 if kind == LEARNED else 0
     ticks = [str(name) for name in (order if start else ("(pre-trained)", *order))]
     figure = {
-        "data": [_line(row, styles[row.label], curve, start) for row, curve in zip(drawn, curves, strict=True)],
+        "data": [
+            _line(row, styles[row.label], curve, start + shift)
+            for row, curve, shift in zip(drawn, curves, _shifts(len(drawn)), strict=True)
+        ],
         "layout": layout(
             height=420 + 12 * len(drawn),
             xaxis=axis("domain just learned", tickvals=list(range(start, len(order) + 1)), ticktext=ticks),
@@ -42,7 +45,10 @@ def _plot(part: str, rows: Sequence[Row], styles: dict[str, Look], kind: str) ->
         f"Mean accuracy on the {kind} after each domain; bars: 95 % intervals over runs. Circle: one model, domain "
         "not given; square: router; diamond: domain given; star: all domains at once, a bound." + left_out(rows)
     )
-    cells = [(name_of(row), *np.round(mean, 2).tolist()) for row, (mean, _) in zip(drawn, curves, strict=True)]
+    cells = [
+        (name_of(row), *(round(value, 2) if np.isfinite(value) else None for value in mean.tolist()))
+        for row, (mean, _) in zip(drawn, curves, strict=True)
+    ]
     return Plot(
         "stream", part, kind, f"Accuracy on {kind}", caption, figure, f"{alt}.", ("strategy", *ticks), cells
     )  # fmt: skip
@@ -60,14 +66,19 @@ def whole(row: Row) -> tuple[np.ndarray, np.ndarray | None]:
     return runs.mean(axis=0), np.array(half)
 
 
-def _line(row: Row, look: Look, curve: tuple[np.ndarray, np.ndarray | None], start: int) -> dict:
+def _shifts(count: int) -> list[float]:
+    """A little aside for each line, so that intervals at one stage do not hide each other."""
+    return [round(0.24 * (place / max(count - 1, 1) - 0.5), 4) for place in range(count)]
+
+
+def _line(row: Row, look: Look, curve: tuple[np.ndarray, np.ndarray | None], start: float) -> dict:
     mean, half = curve
     places = [i for i in range(len(mean)) if np.isfinite(mean[i])]
     trace = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name_of(row),
-        "x": [i + start for i in places],
+        "x": [round(i + start, 4) for i in places],
         "y": [round(float(mean[i]), 2) for i in places],
         "line": {"color": look.colour, "dash": look.dash, "width": 2},
         "marker": {"symbol": form(row), "size": 8, "color": look.colour},
@@ -75,5 +86,5 @@ def _line(row: Row, look: Look, curve: tuple[np.ndarray, np.ndarray | None], sta
     }
     if half is not None:
         widths = [round(float(half[i]), 2) for i in places]
-        trace["error_y"] = {"type": "data", "array": widths, "color": look.colour, "thickness": 1, "width": 3}
+        trace["error_y"] = {"type": "data", "array": widths, "color": look.colour, "thickness": 1, "width": 2}
     return trace
