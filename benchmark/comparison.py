@@ -177,7 +177,7 @@ def _compared(first: Row, second: Row, one: Side, other: Side) -> Compared | Ref
     entries = [_entries(first, shared), _entries(second, shared)]
     alone = (("A", first.pairs - second.pairs), ("B", second.pairs - first.pairs))
     notes = [f"left out, only in {name}: {runs_in_words(extra, orders)}" for name, extra in alone if extra]
-    notes += _changed(first, second)
+    notes += _changed(*entries)
     measured = [_line(metric, METRICS[metric].higher_is_better, *entries) for metric in COMPARED]
     if len(shared) == 1 and measured[0] is not None and measured[0].verdict != IDENTICAL:
         measured[0], said = _over_images(measured[0], entries[0][0], entries[1][0], one, other)
@@ -185,7 +185,7 @@ def _compared(first: Row, second: Row, one: Side, other: Side) -> Compared | Ref
     undefined = [name for name, line in zip(COMPARED, measured, strict=True) if line is None]
     if undefined:
         notes.append(f"undefined for a run, so not compared: {listed(undefined)}")
-    machines = _machines(first, second)
+    machines = _differing(MACHINE, *entries)
     if machines:
         notes.append(f"times and memory are not judged: {machines}")
     costs = [_line(name, MEASURED[name].higher_is_better, *entries) for name in COSTS]
@@ -240,31 +240,26 @@ def _verdict(line: Line, p: float | None) -> str:
 
 
 def _unjudged(line: Line) -> Line:
-    return line._replace(p=None, verdict=NOT_JUDGED)
+    return line if line.verdict == IDENTICAL else line._replace(p=None, verdict=NOT_JUDGED)
 
 
-def _environments(row: Row, name: str) -> list[str]:
-    return sorted({str(entry.result.environment.get(name)) for entry in row.entries})
-
-
-def _machines(first: Row, second: Row) -> str:
-    """In what the machines of the runs differ; empty if all ran on one kind in one way."""
+def _differing(names: Sequence[str], first: Sequence[Entry], second: Sequence[Entry]) -> str:
+    """Entries of the environment in which two runs that are compared differ, in words; empty if none."""
     found = []
-    for name in MACHINE:
-        one, other = _environments(first, name), _environments(second, name)
-        if len({*one, *other}) > 1:
-            found.append(f"{name} {listed(one)} against {listed(other)}")
+    for name in names:
+        pairs = [
+            tuple(str(entry.result.environment.get(name)) for entry in pair) for pair in zip(first, second, strict=True)
+        ]
+        if any(one != other for one, other in pairs):
+            one, other = (listed(dict.fromkeys(column)) for column in zip(*pairs, strict=True))
+            found.append(f"{name} {one} against {other}")
     return "; ".join(found)
 
 
-def _changed(first: Row, second: Row) -> list[str]:
+def _changed(first: Sequence[Entry], second: Sequence[Entry]) -> list[str]:
     """What differs though it is no setting, and may explain a difference."""
     found = []
-    versions = [_strategy(row).get("version") for row in (first, second)]
-    if first.strategy == second.strategy and versions[0] != versions[1]:
-        found.append(f"version of {first.strategy}: {versions[0]} against {versions[1]}")
-    for name in ("commit", "torch"):
-        one, other = _environments(first, name), _environments(second, name)
-        if one != other:
-            found.append(f"{name} {listed(one)} against {listed(other)}")
-    return found
+    one, other = (entries[0].result.spec.strategy for entries in (first, second))
+    if one["name"] == other["name"] and one.get("version") != other.get("version"):
+        found.append(f"version of {one['name']}: {one.get('version')} against {other.get('version')}")
+    return [*found, *filter(None, [_differing(("commit", "torch"), first, second)])]

@@ -44,7 +44,15 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, with the schema's version."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self), "order": list(self.order)}
+        return {
+            "schema": SCHEMA,
+            "stream": self.stream,
+            "order": list(self.order),
+            "backbone": self.backbone,
+            "strategy": self.strategy,
+            "train": dataclasses.asdict(self.train),
+            "seed": self.seed,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RunSpec:

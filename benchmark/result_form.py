@@ -53,12 +53,20 @@ def check(value: Any, form: Any = FORM, place: str = "") -> None:
                 check(value[name[:-1]], part, f"{place}.{name[:-1]}")
     elif isinstance(form, list):
         _expect(isinstance(value, list), value, "a list", place)
+        if isinstance(form[0], (type, tuple)) and all(_is(item, form[0]) for item in value):
+            return
         for index, item in enumerate(value):
             check(item, form[0], f"{place}[{index}]")
-    elif form is not object:
+    elif form is not object and not _is(value, form):
         types = form if isinstance(form, tuple) else (form,)
-        right = isinstance(value, types) and (bool in types or not isinstance(value, bool))
-        _expect(right, value, " or ".join(kind.__name__ for kind in types), place)
+        _expect(False, value, " or ".join(kind.__name__ for kind in types), place)
+
+
+def _is(value: Any, form: Any) -> bool:
+    """Whether `value` is of the type or one of the types; a truth value is no number."""
+    if isinstance(value, bool):
+        return form is bool or form is object or (isinstance(form, tuple) and bool in form)
+    return isinstance(value, form)
 
 
 def _expect(right: bool, value: Any, expected: str, place: str) -> None:

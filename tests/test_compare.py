@@ -197,7 +197,11 @@ def test_costs_of_other_machines_are_shown_and_not_judged(tmp_path):
     assert lines["train_seconds"].difference == 10.0
     assert lines["stored_parameters"].verdict == "better"  # no clock is needed to count parameters
     assert "times and memory are not judged: device cpu against H100" in pair.notes
-    assert "device" in MACHINE
+    # only runs that are compared count: seed 2 of another machine changes nothing
+    apart = [*slower, replace(scored(2), environment=scored().environment | {"device": "H100"})]
+    assert MACHINE[0] == "device"
+    lines, pair = only(lines_of(tmp_path / "more", [scored(0), scored(1)], apart))
+    assert lines["train_seconds"].verdict == "worse" and pair.notes == ["left out, only in B: seed 2"]
 
 
 @pytest.mark.parametrize(

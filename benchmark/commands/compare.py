@@ -114,8 +114,9 @@ def _show(first: Side, second: Side, found: Comparison, console: Console) -> Non
             console.print(f"only in {name}: {', '.join(f'{_name(row)} on {row.stream}' for row in rows)}", markup=False)
     console.print(_totals(found), style="bold", markup=False)
     console.print(
-        "Differences are B - A over the same seeds and orders, in percentage points for accuracies; interval: 95 %;\n"
-        "p: paired, corrected by Holm's method over the metrics of a pair, and over its costs. noise: p >= 0.05.",
+        "Differences are B - A over the same seeds and orders, in percentage points for accuracies. "
+        "95 % interval: not corrected. p: paired, corrected by Holm's method over the metrics of a pair, "
+        "and over its costs. noise: p >= 0.05.",
         style="dim", markup=False,
     )  # fmt: skip
 
@@ -136,10 +137,12 @@ def _totals(found: Comparison) -> str:
 def _overview(found: Comparison) -> Table:
     """Final accuracy of every pair."""
     table = _table("acc of every pair", "rows", "A", "B", "B - A", "verdict")
+    several = len({(pair.first.stream, pair.first.backbone) for pair in found.compared}) > 1
     for pair in found.compared:
         line = pair.lines[0]
+        where = f"{pair.first.stream}, {pair.first.backbone}: " if several else ""
         cells = (_figure(line, line.first), _figure(line, line.second), _figure(line, line.difference, sign="+"))
-        table.add_row(_text(_pair(pair.first, pair.second)), *cells, _verdict(line))
+        table.add_row(_text(where + _pair(pair.first, pair.second)), *cells, _verdict(line))
     return table
 
 
