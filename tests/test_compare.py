@@ -67,6 +67,17 @@ def test_differences_of_three_runs_by_hand(tmp_path):
     assert lines["plasticity"].p is None and lines["ood_retention"].first == pytest.approx(0.75)
 
 
+def test_costs_do_not_weaken_the_tests_of_metrics(tmp_path):
+    def timed(seed, gain, seconds):
+        run = scored(seed, gain)
+        return replace(run, cost=run.cost | {"train_seconds": seconds})
+
+    first = [timed(n, 0.0, 10.0) for n in range(3)]
+    lines, _ = only(lines_of(tmp_path, first, [timed(n, (n + 1) / 100, 11.0 + n) for n in range(3)]))
+    p = 1 - np.sqrt(12 / 14)
+    assert (lines["acc"].p, lines["train_seconds"].p) == pytest.approx((4 * p, p))
+
+
 def test_direction_decides_what_is_better(tmp_path):
     """Gains 1.0, 1.1, 1.2 points: t^2 = 363, four times p = .011."""
     gains = (0.010, 0.011, 0.012)
@@ -103,7 +114,7 @@ def test_images_are_matched_by_their_ids(tmp_path):
     lines, _ = only(compare(*sides((str(tmp_path / "a"), str(tmp_path / "b")), "results")))
     assert lines["acc"] == straight["acc"]
 
-    arrays["ids/clipart"] = np.array([f"other/{n}.png" for n in range(100)])
+    arrays["ids/clipart"] = np.char.replace(arrays["ids/clipart"], "clipart/", "other/")
     store.save_result(other, arrays)
     lines, pair = only(compare(*sides((str(tmp_path / "a"), str(tmp_path / "b")), "results")))
     assert lines["acc"].verdict == "untested"
@@ -226,6 +237,13 @@ def test_every_way_to_say_a_side(tmp_path, text, strategies, runs):
     side, _ = sides(texts, str(here))
     assert {row.strategy for row in side.rows} == strategies
     assert sum(len(row.entries) for row in side.rows) == runs
+
+
+def test_a_whole_commit_is_not_its_dirty_sibling(tmp_path):
+    store_of(tmp_path, [scored(0), scored(1, commit="aaaa1111-dirty")])
+    clean, dirty = sides(("@aaaa1111", "lora@aaaa1111-dirty"), str(tmp_path))
+    assert [entry.seed for row in clean.rows for entry in row.entries] == [0]
+    assert [entry.seed for row in dirty.rows for entry in row.entries] == [1]
 
 
 def test_a_side_without_a_strategy_takes_the_others(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.reporting.page.plots import calibration, contests, cost, masks, matrix, pareto, stream
+from benchmark.reporting.page.plots import calibration, classes, contests, cost, masks, matrix, pareto, stream
 from benchmark.reporting.page.plots.base import Plot
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def all_plots(report: Report) -> list[Plot]:
         *pareto.plots(report.rows),
         *masks.plots(report.by_order),
         *cost.plots(report.rows),
+        *classes.plots(report.rows, report.store),
         *calibration.plots(report.rows, report.store),
         *contests.plots(report.contests, report.rows),
     ]

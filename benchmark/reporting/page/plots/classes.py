@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from benchmark.reporting.page.plots import agreement, confusion
 from benchmark.reporting.page.plots.base import Plot, axis, layout, left_out, name_of, parts, percent
 from benchmark.reporting.page.plots.class_tables import Domain, domains
+from benchmark.reporting.page.plots.palette import LOSS_TO_GAIN
 from benchmark.reporting.rows import Row
 from benchmark.store import Store
 
 ROWS, CLASSES = 12, 40
 """Most rows of a part that are drawn, and most classes of a row."""
 ALL = "all domains"
-LOSS_TO_GAIN = [[0, "#A6480A"], [0.25, "#E8A36B"], [0.5, "#D9D9D9"], [0.75, "#7FB2D9"], [1, "#0B5A94"]]
-"""Orange, grey, blue: told apart with the usual colour blindnesses."""
 
 Counts = tuple[int, int, int]
 """Images of a class in a domain that were right before the stream, right after it, and all of them."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from benchmark.reporting.contests import Contest
 from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, name_of, parts, percent
+from benchmark.reporting.page.plots.palette import LOSS_TO_GAIN
 from benchmark.reporting.rows import Row
 
 _MARKS = {"better": "better", "worse": "worse", "indistinguishable": "=", "untested": "?"}
@@ -49,10 +50,10 @@ def _differences(contest: Contest, part: str, choice: str) -> Plot:
     ticks = {"tickvals": list(range(size)), "ticktext": [name_of(row) for row in drawn], "showgrid": False}
     trace = {
         **{"type": "heatmap", "z": z, "text": text, "customdata": hover, "texttemplate": "%{text}", "xgap": 1},
-        **{"hovertemplate": "%{customdata}<extra></extra>", "colorscale": "RdBu", "zmin": -limit, "zmax": limit},
+        **{"hovertemplate": "%{customdata}<extra></extra>", "colorscale": LOSS_TO_GAIN, "zmin": -limit, "zmax": limit},
         **{"showscale": False, "ygap": 1, "hoverongaps": False},
     }
-    sides = {"xaxis": axis("second", **ticks), "yaxis": axis("first", autorange="reversed", **ticks)}
+    sides = {"xaxis": axis("", **ticks), "yaxis": axis("", autorange="reversed", **ticks)}
     figure = {"data": [trace], "layout": layout(height=170 + 44 * size, **sides)}
     caption = (
         "Accuracy of the first (line) minus the second (column), percent, over shared runs. Paired t-tests with Holm's "

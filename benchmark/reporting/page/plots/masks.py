@@ -10,8 +10,8 @@ from benchmark.reporting.heatmaps import place_blocks
 from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, parts
 from benchmark.reporting.rows import Row
 
-OPEN = [[0, "rgba(128,128,128,0.14)"], [1, "#2E93C9"]]
-"""From closed in all runs to active in all: shows on a light and on a dark page."""
+OPEN = [[0, "rgba(128,128,128,0.14)"], [0.001, "rgba(128,128,128,0.14)"], [0.002, "#7795AC"], [1, "#1F7FC0"]]
+"""Closed in all runs, then from active in some to active in all: shows on a light and on a dark page."""
 
 
 def plots(rows: Sequence[Row]) -> list[Plot]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, name_of, parts, percent
+from benchmark.reporting.page.plots.palette import LOSS_TO_GAIN
 from benchmark.reporting.rows import Row
 
 _CAPTION = (
@@ -92,7 +93,11 @@ def _hover(row: Row, mean: np.ndarray, deviation: np.ndarray, i: int, k: int, li
 def _heat(z: list[list[float | None]], hover: list[list[str]], change: bool) -> dict:
     values = [abs(value) for line in z for value in line if value is not None]
     limit = max(values, default=1.0) or 1.0
-    scale = {"colorscale": "RdBu", "zmin": -limit, "zmax": limit} if change else {"colorscale": "Viridis", "zmax": 100}
+    scale = (
+        {"colorscale": LOSS_TO_GAIN, "zmin": -limit, "zmax": limit}
+        if change
+        else {"colorscale": "Viridis", "zmax": 100}
+    )
     return {
         "type": "heatmap",
         "z": z,

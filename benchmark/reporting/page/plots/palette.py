@@ -15,6 +15,8 @@ COLOURS = (
 """After Okabe and Ito's, each at least 3:1 against #ffffff and #15181d; beyond ten, dashes tell lines apart."""
 BOUND = "#808080"
 DASHES = ("solid", "dash", "dot", "dashdot")
+LOSS_TO_GAIN = [[0, "#A6480A"], [0.25, "#E8A36B"], [0.5, "#D9D9D9"], [0.75, "#7FB2D9"], [1, "#0B5A94"]]
+"""Orange, grey, blue: told apart with the usual colour blindnesses."""
 FORMS = {GIVEN: "diamond", ROUTED: "square"}
 """Marker form of a track; a circle for one model without the domain."""
 
