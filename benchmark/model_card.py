@@ -30,18 +30,19 @@ def model_card(result: RunResult, task: str | None, files: Sequence[str]) -> str
     """
     spec = result.spec
     name = f"{spec.strategy['name']} adapter, {spec.stream['name']}{'/' + task if task else ''}, seed {spec.seed}"
-    learned = f"on the domain `{task}`" if task else f"on the domains {_listed(spec.order)}, one after another"
-    method = PAPERS.get(spec.strategy["name"], f"the strategy `{spec.strategy['name']}`")
+    learned = f"on the domain {_code(task)}" if task else f"on the domains {_listed(spec.order)}, one after another"
+    known = PAPERS.get(spec.strategy["name"])
+    method = _text(known) if known else f"the strategy {_code(spec.strategy['name'])}"
     parts = [
         f"---\n{_metadata(result, task, name).to_yaml()}\n---",
         f"# {_text(name)}",
-        f"A low-rank adapter by {_text(method)}, trained {learned} of `{spec.stream['name']}` with selora-bench.",
+        f"A low-rank adapter by {method}, trained {learned} of {_code(spec.stream['name'])} with selora-bench.",
         f"## What it is\n\n{_table(_facts(result, task))}",
         f"## What was measured\n\n{_measured(result, task)}",
         f"## How to load it\n\n{_loading(result, files)}",
         f"## Limits\n\n{LIMITS}",
         f"## How it was made\n\n{_table(_origin(result))}",
-        f"## How to cite\n\nThe method: {_text(method)}. The figures: selora-bench, run {spec.key}.",
+        f"## How to cite\n\nThe method: {method}. The figures: selora-bench, run {spec.key}.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -151,7 +152,12 @@ def _table(rows: Sequence[tuple[str, Any]]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+    return ", ".join(_code(name) for name in names)
+
+
+def _code(text: str) -> str:
+    """As code; a backtick or a line end would end it, and let the rest be read as HTML."""
+    return "`" + text.replace("`", "'").replace("\n", " ") + "`"
 
 
 def _text(text: str) -> str:
