@@ -71,11 +71,16 @@ def left_out(rows: Sequence[Row], most: int = MOST) -> str:
     return f" The best {most} of {len(rows)} are drawn; not drawn: {', '.join(rest[:8])}{more}."
 
 
+def bars(rows: Sequence[Row]) -> str:
+    """What error bars are, for the caption; empty where there are none."""
+    return "; bars: 95 % intervals over runs" if any(len(row.entries) > 1 for row in rows) else ", one run"
+
+
 def layout(**fields: Any) -> dict[str, Any]:
     """A layout that fits a phone: small margins that grow with the labels, the legend below."""
     base = {
         "margin": {"l": 48, "r": 12, "t": 12, "b": 48},
-        "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     }
     return base | fields
 

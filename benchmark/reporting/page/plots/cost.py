@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, parts
+from benchmark.reporting.page.plots.base import MOST, Plot, axis, bars, layout, left_out, parts
 from benchmark.reporting.page.plots.palette import looks
 from benchmark.reporting.rows import Row
 
@@ -56,11 +56,15 @@ def _plot(part: str, rows: Sequence[Row], metric: str, title: str, styles: dict)
         "data": [trace],
         "layout": layout(height=110 + 26 * len(drawn), xaxis=axis(title, rangemode="tozero"), yaxis=names),
     }
-    caption = f"{title}: mean over runs; bars: 95 % intervals." + left_out(rows)
+    caption = f"{title}: mean over runs{bars(drawn)}." + left_out(rows)
     least, most = min(values), max(values)
     alt = (
-        f"{title}: from {least:,g} ({drawn[values.index(least)].label}) "
-        f"to {most:,g} ({drawn[values.index(most)].label})."
+        f"{title}: from {_plain(least)} ({drawn[values.index(least)].label}) "
+        f"to {_plain(most)} ({drawn[values.index(most)].label})."
     )
     cells = [(row.label, value) for row, value in zip(drawn, values, strict=True)]
     return Plot("cost", part, title, title, caption, figure, alt, ("strategy", title), cells)
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,g}"

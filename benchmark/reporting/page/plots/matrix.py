@@ -12,7 +12,7 @@ from benchmark.reporting.rows import Row
 
 _CAPTION = (
     "Each line is the model after one more domain, the first one before any; right of the gap: sets outside the "
-    "stream. Framed: the domain just learned. Mean over {runs} runs; hover for the deviation and the changes."
+    "stream. Framed: the domain just learned. {runs} and the changes."
 )
 
 FINE = 12
@@ -46,7 +46,9 @@ def _plot(row: Row, part: str, rest: str, change: bool) -> Plot:
         "data": [_heat(z, hover, change)],
         "layout": layout(
             height=130 + 34 * len(lines),
-            xaxis=axis("", tickvals=places, ticktext=columns, showgrid=False, zeroline=False),
+            xaxis=axis(
+                "", tickvals=places, ticktext=columns, showgrid=False, zeroline=False, ticklabeloverflow="allow"
+            ),
             yaxis=axis(
                 "after", tickvals=list(range(len(lines))), ticktext=lines, autorange="reversed", showgrid=False,
                 zeroline=False,
@@ -60,11 +62,16 @@ def _plot(row: Row, part: str, rest: str, change: bool) -> Plot:
         f"{name}: mean over the domains {100 * mean[0, :size].mean():.1f} % before and "
         f"{100 * mean[-1, :size].mean():.1f} % after the stream."
     )
-    caption = _CAPTION.format(runs=len(row.entries)) + rest
+    caption = _CAPTION.format(runs=_runs(row)) + rest
     cells = [(line, *(percent(value) for value in values)) for line, values in zip(lines, shown.tolist(), strict=True)]
     return Plot(
         "matrix", part, f"{name}: {word}", f"{name}, {word} (%)", caption, figure, alt, ("after", *columns), cells
     )
+
+
+def _runs(row: Row) -> str:
+    runs = len(row.entries)
+    return "One run; hover for the figure" if runs == 1 else f"Mean over {runs} runs; hover for the deviation"
 
 
 def _tables(row: Row) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, name_of, parts, percent
+from benchmark.reporting.page.plots.base import MOST, Plot, axis, bars, layout, left_out, name_of, parts, percent
 from benchmark.reporting.page.plots.palette import Look, form, looks
 from benchmark.reporting.rows import Row
 
@@ -44,7 +44,7 @@ def _plot(part: str, rows: Sequence[Row], styles: dict[str, Look]) -> Plot:
     height = 440 + 12 * len(drawn)
     sides = {"xaxis": axis("out-of-domain accuracy kept (%)"), "yaxis": axis("final accuracy (%)")}
     caption = (
-        "Up and right is better. Area: stored parameters; bars: 95 % intervals over runs. Circle: one model, domain "
+        f"Up and right is better. Area: stored parameters{bars(drawn)}. Circle: one model, domain "
         "not given; square: router; diamond: domain given; grey star: all domains at once, a bound. Grey lines join "
         "what none of the same protocol beats in both." + left_out(rows)
     )

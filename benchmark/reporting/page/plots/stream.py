@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmark.reporting.curves import seen
-from benchmark.reporting.page.plots.base import MOST, Plot, axis, layout, left_out, name_of, parts
+from benchmark.reporting.page.plots.base import MOST, Plot, axis, bars, layout, left_out, name_of, parts
 from benchmark.reporting.page.plots.palette import Look, form, looks
 from benchmark.reporting.rows import Row
 from benchmark.reporting.statistics import summarize
 
-LEARNED, ALL = "domains learned so far", "all domains"
+LEARNED, ALL = "the domains learned so far", "all domains"
 
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
@@ -42,7 +42,7 @@ def _plot(part: str, rows: Sequence[Row], styles: dict[str, Look], kind: str) ->
         f"{name_of(row)} {mean[-1]:.1f} %" for (mean, _), row in ends[:5]
     )
     caption = (
-        f"Mean accuracy on the {kind} after each domain; bars: 95 % intervals over runs. Circle: one model, domain "
+        f"Mean accuracy on {kind} after each domain{bars(drawn)}. Circle: one model, domain "
         "not given; square: router; diamond: domain given; star: all domains at once, a bound." + left_out(rows)
     )
     cells = [
@@ -76,7 +76,7 @@ def _line(row: Row, look: Look, curve: tuple[np.ndarray, np.ndarray | None], sta
     places = [i for i in range(len(mean)) if np.isfinite(mean[i])]
     trace = {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "markers" if row.upper_bound and start < 0.5 else "lines+markers",
         "name": name_of(row),
         "x": [round(i + start, 4) for i in places],
         "y": [round(float(mean[i]), 2) for i in places],
