@@ -14,6 +14,7 @@ from benchmark.reporting.page.plots.palette import BOUND, COLOURS
 from benchmark.reporting.page.plots.pareto import front
 from benchmark.reporting.report import Report
 from tests.synthetic import STRATEGIES, predictions_of, store_of, synthetic
+from tests.test_reporting import run
 
 
 def results():
@@ -91,3 +92,43 @@ def test_many_configurations_are_cut_and_named():
     assert len(stream.figure["data"]) == 24
     assert "The best 24 of 100 are drawn" in stream.caption and "and 68 more" in stream.caption
     assert len(json.dumps([plot.figure for plot in plots])) < 3_000_000
+
+
+def only(plots, section, choice=None):
+    (plot,) = [plot for plot in plots if plot.section == section and choice in (None, plot.choice)]
+    return plot
+
+
+def test_figures_of_two_runs_by_hand():
+    # R = [.5 .5], [a .5], [a a] with a = .8 and .9; t(.975, 1) = 12.7062, error .05; out of domain .8 -> .4
+    plots = all_plots(Report.of([run("lora", 0, 0.8), run("lora", 1, 0.9)]))
+    half = 100 * 12.7062 * 0.05
+    learned = only(plots, "stream", "the domains learned so far").figure["data"][0]
+    assert learned["y"] == [85.0, 85.0]
+    assert learned["error_y"]["array"] == pytest.approx([half, half], abs=0.01)
+    whole = only(plots, "stream", "all domains").figure["data"][0]
+    assert whole["y"] == [50.0, 67.5, 85.0]
+    assert whole["error_y"]["array"] == pytest.approx([0.0, half / 2, half], abs=0.01)
+    (point,) = [trace for trace in only(plots, "pareto").figure["data"] if trace.get("name") == "lora"]
+    assert (point["x"], point["y"]) == ([50.0], [85.0])
+    assert point["error_y"]["array"] == pytest.approx([half], abs=0.01)
+    cost = only(plots, "cost", "training (s)").figure["data"][0]
+    assert cost["x"] == [10.5]  # 10 and 11 seconds
+    assert cost["error_x"]["array"] == pytest.approx([12.7062 * 0.5], abs=0.01)
+    assert cost["error_x"]["arrayminus"] == pytest.approx([12.7062 * 0.5], abs=0.01)
+    assert cost["marker"]["color"][0] == learned["line"]["color"], "one colour for a strategy everywhere"
+
+
+def test_one_run_has_no_intervals_and_says_so():
+    plots = all_plots(Report.of([run("lora", 0, 0.8)]))
+    line = only(plots, "stream", "all domains")
+    assert "error_y" not in line.figure["data"][0] and "one run" in line.caption
+    assert "One run" in only(plots, "matrix", "lora: accuracy").caption
+
+
+def test_marker_areas_are_those_of_stored_parameters():
+    big = run("ewc", 0, 0.7, cost={**run().cost, "stored_parameters": 4800})
+    traces = {t.get("name"): t for t in only(all_plots(Report.of([run(), big])), "pareto").figure["data"]}
+    sizes = [traces[name]["marker"]["size"] for name in ("lora", "ewc")]  # 1200 and 4800 parameters: twice as wide
+    sizes = [size[0] if isinstance(size, list) else size for size in sizes]
+    assert sizes[1] == pytest.approx(2 * sizes[0], rel=0.01)

@@ -9,6 +9,9 @@ from benchmark.reporting.page.plots.base import MOST, Plot, axis, bars, layout, 
 from benchmark.reporting.page.plots.palette import Look, form, looks
 from benchmark.reporting.rows import Row
 
+SMALLEST, LARGEST = 7, 26
+"""Pixels across a marker; the smallest is what can still be hit with a pointer."""
+
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
     """One plot a part that has out-of-domain sets."""
@@ -75,7 +78,7 @@ def _point(row: Row, look: Look, largest: float) -> dict:
         "y": [y],
         "marker": {
             "symbol": form(row),
-            "size": round(8 + 18 * math.sqrt(_stored(row) / largest), 1),
+            "size": round(max(SMALLEST, LARGEST * math.sqrt(_stored(row) / largest)), 1),
             "color": look.colour,
             "line": {"width": 1, "color": "#808080"},
             "opacity": 0.85,
