@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmark.errors import UsageError, unknown
@@ -64,7 +65,8 @@ def _parse(text: str, root: str) -> tuple[Path, str | None, str | None]:
     for place in (place for place, letter in enumerate(rest) if letter == ":"):
         if _holds_results(rest[:place]) and rest[place + 1 :]:
             return Path(rest[:place]), rest[place + 1 :], found
-    if ":" in rest or "/" in rest:
+    name = rest.split(" ")[0] if "=" in rest else rest  # the value of a setting may hold a colon or a slash
+    if ":" in name or "/" in name:
         raise UsageError(f"{rest.split(':')[0]}: no results folder, it has no folder 'runs'; expected {FORMS}")
     return Path(root), rest, found
 
@@ -112,9 +114,20 @@ def _of_commit(results: Sequence[RunResult], text: str) -> list[RunResult]:
 
 def _of_strategy(rows: Sequence[Row], text: str) -> list[Row]:
     found = [row for row in rows if row.strategy == text] or [row for row in rows if row.label == text]
+    # A label tells apart the rows of one folder; in another folder or commit the same row may have a shorter one.
+    found = found or [row for row in rows if _has(row, text)]
     if not found:
         raise unknown("strategy or results folder", text, {row.strategy for row in rows} | {row.label for row in rows})
     return found
+
+
+def _has(row: Row, text: str) -> bool:
+    """Whether `text` is the row's strategy followed by settings that it has, as in ``lora rank=4``."""
+    spec = row.entries[0].result.spec
+    values = {"version": spec.strategy.get("version"), **spec.strategy.get("params", {}), **asdict(spec.train)}
+    shown = {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in values.items()}
+    name, *pairs = text.split(" ")
+    return name == row.strategy and bool(pairs) and set(pairs) <= {f"{k}={v}" for k, v in shown.items()}
 
 
 def check_one_each(side: Side) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,6 +12,8 @@ from benchmark.bootstrap import paired_interval
 from benchmark.reporting.rows import Entry
 
 Stored = Mapping[str, np.ndarray] | None
+DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError)
+"""What reading an array of a damaged predictions.npz raises; the last for a compression that zipfile does not know."""
 
 
 class NotTheSame(ValueError):
@@ -24,7 +27,7 @@ def accuracy_difference(first: tuple[Entry, Stored], second: tuple[Entry, Stored
     """
     try:
         rights = [_right(domain, first, second) for domain in first[0].result.spec.order]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except DAMAGED as error:
         if isinstance(error, NotTheSame):
             raise
         raise NotTheSame(f"the predictions of a run are damaged ({error})") from error
@@ -45,10 +48,13 @@ def _right(domain: str, *runs: tuple[Entry, Stored]) -> list[np.ndarray]:
         absent = [key for key in (f"ids/{domain}", f"labels/{domain}", place) if key not in arrays]
         if absent:
             raise NotTheSame(f"the predictions of {name} lack {absent[0]}")
-        order = np.argsort(arrays[f"ids/{domain}"], kind="stable")
-        ids.append(arrays[f"ids/{domain}"][order])
-        labels.append(arrays[f"labels/{domain}"][order])
-        rights.append(arrays[place][0][order] == labels[-1])
+        known, label, predicted = arrays[f"ids/{domain}"], arrays[f"labels/{domain}"], arrays[place]
+        if known.ndim != 1 or label.shape != known.shape or predicted.shape != (1, *known.shape):
+            raise NotTheSame(f"the predictions of {name} are not one class for each image of {domain}")
+        order = np.argsort(known, kind="stable")
+        ids.append(known[order])
+        labels.append(label[order])
+        rights.append(predicted[0][order] == labels[-1])
     if not np.array_equal(*ids) or not np.array_equal(*labels):
         raise NotTheSame(f"the test images of {domain} are not the same")
     return rights

@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ from benchmark.result import RunResult
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""What a damaged predictions.npz raises, when it is opened or read; the last for a zip that zipfile does not know."""
 
 
 class Store:
@@ -67,7 +71,7 @@ class Store:
 
         try:
             return np.load(self.folder(spec) / "predictions.npz", allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             return None
 
     def samples(self, spec: RunSpec) -> dict[str, Any] | None:
@@ -79,7 +83,7 @@ class Store:
         try:
             result = RunResult.from_dict(json.loads((self.folder(spec) / "result.json").read_text()))
             samples = _summary(result, predictions, None)
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+        except (*DAMAGED, KeyError, IndexError):
             return None
         _write(self.folder(spec) / "samples.json", json.dumps(samples))
         return samples

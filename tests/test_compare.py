@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_images_are_matched_by_their_ids(tmp_path):
     assert "the test images of clipart are not the same" in pair.notes[-1]
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "of another result"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "overwritten", "of another shape", "of another result"])
 def test_without_good_predictions_one_run_is_not_tested(tmp_path, damage):
     store_of(tmp_path / "a", [scored()], True)
     store = store_of(tmp_path / "b", [scored(gain=0.05)], True)
@@ -130,11 +131,25 @@ def test_without_good_predictions_one_run_is_not_tested(tmp_path, damage):
         path.unlink()
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:-200])
+    elif damage == "overwritten":
+        with zipfile.ZipFile(path) as archive:  # the array's first compressed bytes: an end of block that is none
+            start = archive.getinfo("ids/clipart.npy").header_offset + 30 + len("ids/clipart.npy") + 20
+        data = path.read_bytes()
+        path.write_bytes(data[:start] + b"\xff" * 8 + data[start + 8 :])
+    elif damage == "of another shape":
+        arrays = predictions_of(scored(gain=0.05))
+        np.savez(path, **arrays | {"agnostic/2/clipart/class": arrays["agnostic/2/clipart/class"][:, :50]})
     else:
         np.savez(path, **predictions_of(scored(gain=0.02)))
     lines, pair = only(compare(*sides((str(tmp_path / "a"), str(tmp_path / "b")), "results")))
     assert lines["acc"].verdict == "untested" and lines["acc"].p is None
-    said = {"missing": "B has no predictions", "cut": "B has no predictions", "of another result": "the results 0.05"}
+    said = {
+        "missing": "B has no predictions",
+        "cut": "B has no predictions",
+        "overwritten": "the predictions of a run are damaged",
+        "of another shape": "the predictions of B are not one class for each image of clipart",
+        "of another result": "the results 0.05",
+    }
     assert said[damage] in pair.notes[-1]
 
 
@@ -237,6 +252,29 @@ def test_every_way_to_say_a_side(tmp_path, text, strategies, runs):
     side, _ = sides(texts, str(here))
     assert {row.strategy for row in side.rows} == strategies
     assert sum(len(row.entries) for row in side.rows) == runs
+
+
+def test_a_label_means_the_same_row_where_nothing_else_has_its_name(tmp_path):
+    """There the row is called `lora`: both folders are read, and rank 4 meets rank 4."""
+    store_of(tmp_path / "a", [scored(rank=4), scored(rank=8)])
+    store_of(tmp_path / "b", [scored(gain=0.05, rank=4)])
+    for b in ("b", "b:lora rank=4", "b:lora"):
+        lines, pair = only(compare(*sides((f"{tmp_path}/a:lora rank=4", f"{tmp_path}/{b}"), "results")))
+        assert pair.first.label == "lora rank=4" and pair.second.label == "lora"
+        assert lines["acc"].difference == pytest.approx(0.05)
+    with pytest.raises(UsageError, match="unknown strategy or results folder 'lora rank=16'"):
+        sides((f"{tmp_path}/b:lora rank=16", f"{tmp_path}/a"), "results")
+
+
+def test_a_label_may_hold_a_colon_and_a_slash(tmp_path):
+    runs = [scored(), scored(strategy="ewc")]
+    for source in ("x:y/z", "w"):
+        strategy = runs[0].spec.strategy
+        strategy = strategy | {"params": strategy["params"] | {"source": source}}
+        runs.append(replace(runs[0], spec=replace(runs[0].spec, strategy=strategy)))
+    store_of(tmp_path, runs)
+    side, _ = sides(("lora source=x:y/z", "ewc"), str(tmp_path))
+    assert [row.label for row in side.rows] == ["lora source=x:y/z"]
 
 
 def test_a_whole_commit_is_not_its_dirty_sibling(tmp_path):

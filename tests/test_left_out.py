@@ -139,3 +139,22 @@ def test_no_single_change_of_a_result_is_fatal(tmp_path):
         assert set(STRATEGIES[:4]) <= seen, (place, value)
         assert len(report.rows) + len(report.problems) >= 5, (place, value)
         leaderboard_of(report.rows), runs_of(report.rows)
+
+
+def test_damaged_predictions_cost_a_run_its_samples_and_nothing_else(tmp_path):
+    """Bytes overwritten anywhere in predictions.npz, before anything was derived from it."""
+    results = [synthetic("lora"), synthetic("ewc")]
+    store = store_of(tmp_path, results, predictions=True)
+    path = store.folder(results[0].spec) / "predictions.npz"
+    good, unread = path.read_bytes(), 0
+    for seed in range(60):
+        rng, spoiled = random.Random(seed), bytearray(good)
+        for _ in range(rng.choice([1, 3, 40])):
+            spoiled[rng.randrange(len(spoiled))] ^= rng.randrange(1, 256)
+        path.write_bytes(spoiled)
+        (path.parent / "samples.json").unlink(missing_ok=True)
+        unread += store.samples(results[0].spec) is None
+        if seed % 20 == 2:
+            assert run_suite.main(["report", "--results", str(tmp_path)]) == 0
+            assert len(board(results)) == len(Report.of(*store.results()).rows) == 2
+    assert unread > 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,7 +11,7 @@ import numpy as np
 from benchmark.agreement import agreement
 from benchmark.reporting.page.plots.base import Plot, axis, layout, left_out, name_of
 from benchmark.reporting.rows import Entry, Row
-from benchmark.store import Store
+from benchmark.store import DAMAGED, Store
 
 MOST = 20
 """Rows of a part that are compared, the best."""
@@ -69,7 +68,7 @@ def _end(store: Store, entry: Entry, places: dict[tuple[str, ...], int]) -> dict
             found[f"ids/{name}"] = known * len(ids) + np.arange(len(ids))
             found[f"labels/{name}"] = arrays[f"labels/{name}"][order]
             found[f"end/{name}/class"] = arrays[f"{entry.track}/{entry.data.stages[-1]}/{name}/class"][:, order]
-    except (KeyError, ValueError, IndexError, OSError, zipfile.BadZipFile):
+    except (*DAMAGED, KeyError, IndexError):
         return None
     return found
 
@@ -97,7 +96,7 @@ def _plot(part: str, members: Sequence[Row], entry: Entry, shares: Mapping[tuple
         **{"type": "heatmap", "z": z, "text": hover, "texttemplate": "%{z:.0f}", "colorscale": "Viridis", "zmax": 100},
         **{"hovertemplate": "%{text}<extra></extra>", "hoverongaps": False, "showscale": False, "xgap": 1, "ygap": 1},
     }
-    sides = {"xaxis": axis("", **plain), "yaxis": axis("", autorange="reversed", **plain)}
+    sides = {"xaxis": axis("", tickangle=-45, **plain), "yaxis": axis("", autorange="reversed", **plain)}
     figure = {"data": [trace], "layout": layout(height=170 + 34 * len(drawn), **sides)}
     absent = [name_of(row) for row in members[:MOST] if name_of(row) not in compared_names]
     missing = f" Without predictions of this run: {', '.join(absent)}." if absent else ""

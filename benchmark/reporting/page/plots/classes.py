@@ -83,7 +83,7 @@ def _plot(row: Row, part: str, tables: Mapping[str, Domain], rest: str) -> Plot:
     }
     plain = {"showgrid": False, "zeroline": False}
     sides = {
-        "xaxis": axis("domain", tickvals=places, ticktext=columns, **plain),
+        "xaxis": axis("domain", tickvals=places, ticktext=columns, tickangle=-45, **plain),
         "yaxis": axis("", tickvals=list(range(len(shown))), ticktext=shown, autorange="reversed", **plain),
     }
     figure = {"data": [trace], "layout": layout(height=150 + 24 * len(shown), **sides)}

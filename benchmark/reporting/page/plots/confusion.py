@@ -80,7 +80,7 @@ def _axes(classes: list[str], few: bool) -> dict[str, Any]:
     if not few:
         return {"xaxis": axis("images"), "yaxis": axis("", autorange="reversed")}
     plain = {"type": "category", "categoryorder": "array", "categoryarray": classes, "showgrid": False}
-    return {"xaxis": axis("answer", **plain), "yaxis": axis("class", autorange="reversed", **plain)}
+    return {"xaxis": axis("answer", tickangle=-45, **plain), "yaxis": axis("class", autorange="reversed", **plain)}
 
 
 def _menu(names: list[str]) -> dict[str, Any]:
