@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmark.reporting.report import Report
 
 SECTIONS = (
@@ -32,6 +34,17 @@ SECTIONS = (
 
 def render(report: Report) -> str:
     """The whole page as HTML: libraries, data and pictures in one file, the same for the same runs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from benchmark.reporting.page import assets
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # Compressing needs no interpreter: the rest of the page is made meanwhile.
+        libraries = pool.submit(assets.libraries)
+        return _page(report, libraries.result)
+
+
+def _page(report: Report, libraries: Callable[[], dict[str, str]]) -> str:
     from benchmark.reporting.page import assets
     from benchmark.reporting.page.board import boards, column_notes, percent
     from benchmark.reporting.page.cite import citation
@@ -58,7 +71,7 @@ def render(report: Report) -> str:
         scripts=scripts,
         policy=assets.policy(scripts),
         data=assets.packed_json(data),
-        libraries=assets.libraries(),
+        libraries=libraries(),
     )
 
 

@@ -17,6 +17,7 @@ BUDGET = 4_000_000
 SIDE = 64
 """Pixels of a picture whose gallery does not tell."""
 FIELDS = ("stage", "set", "id", "label", "before", "after", "confidence", "image")
+NEEDED = frozenset(FIELDS)
 
 
 def galleries(store: Store, results: Mapping[str, RunResult], budget: int) -> dict[str, dict[str, Any]]:
@@ -52,7 +53,7 @@ def _items(gallery: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 def _whole(item: Any) -> bool:
     """Whether a picture has all that is shown; the file may be of another version."""
-    if not isinstance(item, dict) or any(name not in item for name in FIELDS):
+    if not isinstance(item, dict) or not item.keys() >= NEEDED:
         return False
     numbers = isinstance(item["stage"], int) and finite(item["confidence"]) is not None
     return numbers and isinstance(item["image"], str)

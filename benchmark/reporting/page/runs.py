@@ -16,9 +16,9 @@ LOGGED = ("loss", "train_accuracy", "active_blocks")
 
 def finite(value: Any, digits: int = 4) -> float | None:
     """Rounded, None for what is no finite number: JSON has no other word for it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return round(value, digits)
+    if isinstance(value, float):  # nearly all of the many values are
+        return round(value, digits) if math.isfinite(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def readable(value: Any) -> Any:
